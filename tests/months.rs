@@ -213,6 +213,113 @@ fn what_comes_once_is_not_multiplied() {
     assert_eq!(note, "");
 }
 
+/// A trace of ten minutes with a request a second, of which the first half is twice as long.
+fn replayed(more: &Value, plan: &Value) -> Report {
+    let folder = tempfile::tempdir().unwrap();
+    let mut trace = "time,input,output\n".to_owned();
+    for second in 0..600 {
+        trace += &format!("{second},{},100\n", if second < 300 { 2000 } else { 1000 });
+    }
+    std::fs::write(folder.path().join("minutes.csv"), trace).unwrap();
+    let mut replay =
+        json!({ "trace": "minutes.csv", "columns": { "time": "time", "input": "input", "output": "output" } });
+    merge(&mut replay, more);
+    let mut all = experiment(&json!({
+        "traffic": { "arrivals": { "replay": replay } },
+        "providers": { "p": { "prices": { "per_token": { "input": "$1/Mtok", "output": "$1/Mtok" } } } },
+        "plan": plan,
+    }));
+    all["traffic"]["classes"] = json!({ "a": {} });
+    if plan["duration"].is_null() {
+        all["plan"].as_object_mut().unwrap().remove("duration");
+    }
+    let file = folder.path().join("month.json");
+    std::fs::write(&file, all.to_string()).unwrap();
+    let loaded = load_priced(&file, &Traces::default(), None).unwrap_or_else(|e| panic!("{e}"));
+    let plan = assemble(&loaded).unwrap_or_else(|e| panic!("{e}"));
+    let runs = replicate(
+        &plan.scenarios,
+        plan.seed,
+        plan.replications,
+        &Arc::new(Control::default()),
+    );
+    decide::report(&loaded, &plan, &runs)
+}
+
+/// The seconds of the first half cost 2,100 tokens each, and a month has 2,592,000 of them.
+#[test]
+fn minutes_of_a_trace_stand_for_a_month_and_it_is_said() {
+    let report = replayed(&json!({}), &json!({ "duration": "5m" }));
+    let (month, note) = of(&report, "cost_per_month");
+    near(month, 2_592_000.0 * 2100e-6);
+    assert_eq!(
+        note,
+        "every hour of the month is taken to be like the 5 min of the trace that are counted, and that replications agree, which all \
+         replay these, says nothing of how hours differ"
+    );
+    let style = terminal::Style {
+        width: 80,
+        colour: false,
+    };
+    let screen = terminal::screen(&report, &style);
+    assert!(screen.contains("$5,443") && !screen.contains("$5,443 ±"), "{screen}");
+    assert!(screen.contains("¹ no interval: every hour of the month"), "{screen}");
+    let markdown = simcap::report::markdown::render(&report);
+    assert!(
+        markdown.contains("$5,443¹ |") && markdown.contains("\n¹ every hour of the month"),
+        "{markdown}"
+    );
+    // Put together anew, replications differ, by what the trace's own minutes do.
+    let report = replayed(
+        &json!({ "resample": "1m" }),
+        &json!({ "duration": "5m", "replications": 4 }),
+    );
+    let (_, note) = of(&report, "cost_per_month");
+    assert_eq!(
+        note,
+        "every hour of the month is taken to be like the 10 min of the trace; the ± says nothing of how hours differ"
+    );
+    assert!(terminal::screen(&report, &style).contains(" ±"));
+}
+
+/// Without a duration a trace that is put together anew is counted for as long as it is: 600 s, and the mean gap at its end.
+#[test]
+fn a_resampled_trace_is_counted_for_its_own_length() {
+    let report = replayed(&json!({ "resample": "1m" }), &json!({ "duration": null }));
+    near(report.counted, 600.0);
+    let report = replayed(&json!({ "resample": "1m", "speed": 2 }), &json!({ "duration": null }));
+    near(report.counted, 300.0);
+}
+
+/// 5 % more every month: the mean of six is (1.05⁶ − 1)/(6 · ln 1.05) of the rate at the beginning, in months of exponential growth.
+#[test]
+fn growing_months_are_told_as_their_mean() {
+    let growing = |duration: &str| {
+        let profile = json!({ "preset": "steady", "mean": "1/min", "growth": "5%/month", "over": { "regular": { "rate": "1/min" } } });
+        let report = report(&json!({
+            "traffic": { "arrivals": { "profile": profile } }, "plan": { "duration": duration, "replications": 2 }
+        }));
+        of(&report, "cost_per_month")
+    };
+    let (month, note) = growing("180d");
+    let rate = 1.05_f64;
+    let mean = 432.0 * (rate.powi(6) - 1.0) / (6.0 * rate.ln());
+    assert!((month - mean).abs() < 0.5, "{month} {mean}");
+    assert_eq!(
+        note,
+        "the mean of the 6 months that are counted, in which the traffic grows: about $443 in the first, $565 in the last"
+    );
+    for duration in ["84d", "7d"] {
+        let (month, note) = growing(duration);
+        assert!(month.is_nan());
+        let days = duration.trim_end_matches('d');
+        let said = format!(
+            "with the growth of the traffic no month is like another, and the run counts {days} days: count whole ones"
+        );
+        assert!(note.starts_with(&said), "{note}");
+    }
+}
+
 #[test]
 fn a_time_of_day_needs_a_whole_one() {
     let with = |duration: &str| {

@@ -1,8 +1,24 @@
-//! What did nothing in a run: a policy that sent nothing, a hedge that never fired.
+//! What did nothing in a run: traffic of which nothing came, a policy that sent nothing, a hedge that never fired.
 
 use crate::engine::scenario::Scenario;
 use crate::engine::tally::Tally;
+use crate::experiment::assemble::Plan;
+use crate::report::format;
 use crate::words::Outcome;
+
+use super::passes::Pooled;
+
+/// That no request came under any policy; `all` are the sums of their replications.
+pub(super) fn nothing_came(plan: &Plan, all: &[Pooled]) -> Option<String> {
+    let counted = plan.scenarios.first()?.window.counted();
+    let is_so = !all.is_empty() && all.iter().all(|pooled| pooled.tally.requests() == 0);
+    is_so.then(|| {
+        format!(
+            "no request came in the {} that are counted: there is nothing to judge, and no figure says anything of this traffic",
+            format::span(counted.seconds())
+        )
+    })
+}
 
 /// What to say of a policy by the sum of its replications, if something that was to act never did.
 pub(super) fn warning(scenario: &Scenario, pooled: &Tally) -> Option<String> {

@@ -3,7 +3,8 @@
 //! A figure passes only if its whole interval keeps to the bound, and fails only if the whole interval breaks it. A percentile of a
 //! latency is that of all requests, one that never got its answer taking for ever; and a time that shares its histogram
 //! bucket with the bound keeps to it. A share fails only if its 99 % interval breaks the bound too, since the one that is reported is
-//! skewed where failures are rare. With one replication there is no interval and nothing is decided.
+//! skewed where failures are rare. With one replication there is no interval and nothing is decided; nor where no request came, though
+//! nothing costs nothing.
 
 use crate::experiment::assemble::{Objective, Plan};
 use crate::kernel::time::Span;
@@ -47,9 +48,12 @@ pub(super) fn judge_one(objective: &Objective, gathered: &Gathered, confidence: 
     let (estimate, of_break) = (at(confidence), at(strict(confidence)));
     // Of requests of which none got its answer no percentile has an interval, and each is for ever.
     let none_answered = estimate.n > 1 && place.is_some_and(|i| gathered.endless(i) >= 1.0);
-    let judged = match none_answered && objective.at_most {
-        true => Judged::Fail,
-        false => verdict(objective, &estimate, &of_break),
+    let judged = if gathered.requests() == 0 {
+        Judged::Undecided
+    } else if none_answered && objective.at_most {
+        Judged::Fail
+    } else {
+        verdict(objective, &estimate, &of_break)
     };
     (estimate, judged)
 }

@@ -43,6 +43,7 @@ pub(super) struct Gathered {
     shares: Vec<Histograms>,
     shares_of: Vec<Option<usize>>,
     replications: usize,
+    requests: u64,
     /// What the models' own measurements leave open, once that is known.
     uncertain: Uncertain,
 }
@@ -84,6 +85,7 @@ impl Gathered {
             shares_of,
             measures,
             replications: 0,
+            requests: 0,
             uncertain: Uncertain::default(),
         }
     }
@@ -91,6 +93,7 @@ impl Gathered {
     /// Takes one more replication.
     pub(super) fn add(&mut self, tally: &Tally) {
         self.replications += 1;
+        self.requests += tally.requests();
         let figures = self.figures(tally);
         for (i, measure) in self.measures.iter().enumerate() {
             if self.shares_of[i].is_none() {
@@ -122,6 +125,11 @@ impl Gathered {
     /// Takes into the intervals what the models' own measurements leave open.
     pub(super) fn leave_open(&mut self, uncertain: Uncertain) {
         self.uncertain = uncertain;
+    }
+
+    /// How many requests there were, of all replications.
+    pub(super) fn requests(&self) -> u64 {
+        self.requests
     }
 
     /// The place of a metric among the measures.
@@ -194,6 +202,7 @@ impl Gathered {
             parts: (of_all.and_then(|whole| parts(Of::Everything, &whole))).or_else(|| parts(Of::Values, &estimate)),
             estimate,
             of_all,
+            replayed: false,
         }
     }
 

@@ -1,5 +1,6 @@
 //! From finished replications to a report: every figure, its interval, and what may be said of it.
 
+mod alike;
 mod alone;
 mod bill;
 mod changes;

@@ -15,6 +15,7 @@
 
 use std::fmt::Write as _;
 
+use super::alike::Alike;
 use super::figures::MONTH_DAYS;
 use super::passes::Pooled;
 use crate::client::budget::Allowance;
@@ -23,7 +24,7 @@ use crate::engine::tally::{BudgetTally, ProviderTally, Tally};
 use crate::experiment::assemble::{Measure, Source};
 use crate::kernel::time::{Span, Time};
 use crate::provider::limits::{Limit, Unit};
-use crate::report::{Measured, format};
+use crate::report::{Code, Measured, format};
 use crate::words::metric::Quantity;
 use crate::words::{Course, Lasts};
 
@@ -41,6 +42,8 @@ pub(super) struct Month {
     partial: Option<String>,
     /// By lens, whether it looks at all the time that is counted.
     whole: Vec<bool>,
+    /// What figures of it take to be alike.
+    alike: Alike,
 }
 
 /// What is said of the cost of a month.
@@ -69,6 +72,7 @@ impl Month {
         let caps = caps(scenario, sum, counted);
         let partial = caps.first().map(|cap| cap.partial(counted));
         let says = match hindrance(scenario, counted) {
+            _ if sum.requests() == 0 && sum.cost() == 0 => Says::Nothing("no request came".into()),
             Some(why) => Says::Nothing(why),
             None => bound(&caps, sum, counted),
         };
@@ -81,6 +85,7 @@ impl Month {
             says,
             partial,
             whole: whole.collect(),
+            alike: Alike::of(scenario, sum),
         }
     }
 
@@ -139,8 +144,8 @@ impl Month {
             )
     }
 
-    /// Says of each figure what it leaves out of a month.
-    pub(super) fn note(&self, measures: &[Measure], measured: &mut [Measured]) {
+    /// Says of each figure what it leaves out of a month, and what it takes to be alike in it; `code` is the currency, if not the dollar.
+    pub(super) fn note(&self, measures: &[Measure], measured: &mut [Measured], code: Option<Code>) {
         for (measure, measured) in measures.iter().zip(measured) {
             let why = match measure.metric.quantity() {
                 Quantity::CostPerMonth | Quantity::SavedPerMonth if self.is_corrected(measure) => match &self.says {
@@ -167,10 +172,16 @@ impl Month {
                 | Quantity::Quality
                 | Quantity::Attempts => None,
             };
-            let Some(why) = why else { continue };
+            let is_told = matches!(self.says, Says::Figure | Says::AtMost { .. }) && self.is_corrected(measure);
+            let alike = is_told.then(|| self.alike.note(measured, code)).flatten();
+            let why: Vec<String> = why.cloned().into_iter().chain(alike).collect();
+            if why.is_empty() {
+                continue;
+            }
+            let why = why.join("; ");
             measured.note = Some(match measured.note.take() {
                 Some(own) if measured.estimate.value.is_finite() => format!("{why}; {own}"),
-                Some(_) | None => why.clone(),
+                Some(_) | None => why,
             });
         }
     }
@@ -216,6 +227,13 @@ fn hindrance(scenario: &Scenario, counted: Span) -> Option<String> {
         match course.lasts {
             Lasts::Once(from, until) if falls_in(from, until) && !covers(counted, MONTH) => {
                 let times = (MONTH.seconds() / counted.seconds()).round();
+                if times < 2.0 {
+                    return Some(format!(
+                        "there is {} in the {} that are counted, which are not whole months of 30 days: count whole ones",
+                        named(course, *of),
+                        format::span(counted.seconds()),
+                    ));
+                }
                 return Some(format!(
                     "there is {} in the {} that are counted, and a month of these would have {}",
                     named(course, *of),
@@ -223,12 +241,19 @@ fn hindrance(scenario: &Scenario, counted: Span) -> Option<String> {
                     format::count(times as u64),
                 ));
             }
+            Lasts::Grows if !covers(counted, MONTH) => {
+                return Some(format!(
+                    "with {} no month is like another, and the run counts {}: count whole ones of 30 days, of which the mean is told",
+                    named(course, *of),
+                    format::span(counted.seconds()),
+                ));
+            }
             Lasts::Repeats(period) if !covers(counted, period) => {
                 if longest.as_ref().is_none_or(|(longest, _)| period > *longest) {
                     longest = Some((period, named(course, *of)));
                 }
             }
-            Lasts::Once(..) | Lasts::Repeats(_) => {}
+            Lasts::Once(..) | Lasts::Repeats(_) | Lasts::Grows => {}
         }
     }
     longest.map(|(period, what)| {

@@ -41,7 +41,9 @@ pub fn wanted(report: &Report, until: &[(Metric, f64)], at_most: u64) -> Wanted 
     let mut widest: Option<(f64, String)> = None;
     for policy in &report.policies {
         for (metric, precision) in until {
-            let Some(reach) = reach(&shown(policy, metric).0) else {
+            // More replications of the same rows would agree too.
+            let is_replayed = policy.metrics.iter().any(|of| of.metric == *metric && of.replayed);
+            let Some(reach) = reach(&shown(policy, metric).0).filter(|_| !is_replayed) else {
                 continue;
             };
             let factor = reach / precision;

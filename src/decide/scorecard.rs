@@ -7,7 +7,9 @@ use crate::stats::sorting;
 use std::cmp::Ordering;
 
 use crate::experiment::assemble::{Objective, Plan};
-use crate::report::{Code, Goal, Judged, Metric, PolicyReport, Ranking, Scorecard, Scored, Unit, estimate, format};
+use crate::report::{
+    Code, Goal, Judged, Metric, PolicyReport, Ranking, Scorecard, Scored, Unit, estimate, format, shown,
+};
 use crate::stats::compare::{Paired, Side, Verdict};
 use crate::stats::interval::Estimate;
 use crate::stats::quantile::Of;
@@ -44,6 +46,10 @@ pub(super) fn scorecard(given: &Given<'_>) -> Scorecard {
         rows,
     };
     if given.policies.is_empty() {
+        return card;
+    }
+    if given.policies.iter().all(|policy| policy.requests == 0) {
+        card.headline.push("No request came: there is nothing to judge.".into());
         return card;
     }
     if card.goals.is_empty() {
@@ -168,6 +174,20 @@ impl Given<'_> {
         })
     }
 
+    /// The figure over all requests, without an interval that says nothing.
+    fn told(&self, metric: &Metric, p: usize) -> Estimate {
+        let found = self.over_all(metric, p);
+        let mut of = self.policies[p].metrics.iter();
+        match of.any(|measured| measured.metric == *metric && measured.replayed) {
+            true => Estimate {
+                lo: None,
+                hi: None,
+                ..found
+            },
+            false => found,
+        }
+    }
+
     /// Whether anything costs anything, and in which terms: a month's, or where some policy's run says nothing of a month, by 1,000 requests.
     fn cost(&self, of: &[usize]) -> Option<Metric> {
         let known = |metric: &Metric| {
@@ -183,7 +203,7 @@ impl Given<'_> {
         let unit = cost.unit_in(self.code);
         format!(
             "{}{}",
-            format::plus_minus(unit, &estimate(&self.policies[p], cost)),
+            format::plus_minus(unit, &shown(&self.policies[p], cost).0),
             per(cost)
         )
     }
@@ -425,7 +445,7 @@ fn first(given: &Given<'_>) -> Option<String> {
         "Best by {}: {}, {}{level}.",
         ranking.metric.title_in(given.code),
         best.policy,
-        format::plus_minus(ranking.metric.unit_in(given.code), &value)
+        format::plus_minus(ranking.metric.unit_in(given.code), &given.told(&ranking.metric, p))
     ))
 }
 
@@ -436,10 +456,7 @@ fn unjudged(given: &Given<'_>) -> String {
     let all: Vec<usize> = (0..given.policies.len()).collect();
     let cost = given.cost(&all);
     let metrics: Vec<Metric> = [Metric::ERROR_RATE, Metric::E2E_P95].into_iter().chain(cost).collect();
-    let figure = |metric: &Metric, p: usize| {
-        let found = given.over_all(metric, p);
-        format::plus_minus(metric.unit_in(given.code), &found)
-    };
+    let figure = |metric: &Metric, p: usize| format::plus_minus(metric.unit_in(given.code), &given.told(metric, p));
     let title = |metric: &Metric| metric.title_in(given.code);
     if let [only] = all[..] {
         let known = metrics

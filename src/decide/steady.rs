@@ -235,6 +235,13 @@ fn judge(story: Story, window: Window, can_queue: bool, pooled: &Series, course:
              figures depend on how long it is run"
         ));
     }
+    if pooled
+        .bins()
+        .iter()
+        .all(|bin| bin.arrivals + bin.successes + bin.failures == 0)
+    {
+        return unsettled("no request came: there is nothing to judge by".into());
+    }
     if pooled.bins().iter().all(|bin| bin.successes == 0) {
         return unsettled("no request succeeded: there is no time to judge by".into());
     }

@@ -18,7 +18,7 @@ pub(super) fn warning(plan: &Plan, starts: &dyn Display) -> Option<String> {
         .filter_map(|stream| stream.arrivals.course());
     let longer = courses.filter_map(|course| match course.lasts {
         Lasts::Repeats(period) if counted < period => Some((period, course.what)),
-        Lasts::Repeats(_) | Lasts::Once(..) => None,
+        Lasts::Repeats(_) | Lasts::Once(..) | Lasts::Grows => None,
     });
     let (period, what) = longer.max_by_key(|(period, _)| *period)?;
     let length = |span: Span| format::span(span.seconds());

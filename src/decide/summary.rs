@@ -148,7 +148,8 @@ pub fn report_of<F: Finished>(loaded: &Loaded, plan: &Plan, runs: &F) -> Result<
         start: plan.start,
         counted: window.map_or(0.0, |w| w.counted().seconds()),
         month_days: MONTH_DAYS,
-        warnings: troubles(loaded)
+        warnings: (idle::nothing_came(plan, &all).into_iter())
+            .chain(troubles(loaded))
             .chain(uncertain_inputs::sentence(loaded))
             .chain(outside::sentences(plan, &outside))
             .chain(caveats::sentences(plan))
@@ -259,8 +260,8 @@ fn warnings(
     all.extend(numbered.filter_map(|(number, policy)| supposed::sentence(plan, number, policy)));
     for policy in policies.iter().filter(|p| !p.steady.settled) {
         let unsettled = format!("{}: {}", policy.name, policy.steady.why);
-        // What sent nothing is told of already.
-        let is_told = policy.attempts == 0 && policy.requests > 0;
+        // What sent nothing, or got nothing to send, is told of already.
+        let is_told = policy.attempts == 0;
         if !is_told && !all.contains(&unsettled) {
             all.push(unsettled);
         }
@@ -307,7 +308,8 @@ fn policy(plan: &Plan, number: usize, pooled: &Pooled, month: &Month, parts: Par
     let mut metrics: Vec<Measured> = (0..plan.metrics.len())
         .map(|i| pooled.gathered.measured(i, plan.confidence))
         .collect();
-    month.note(&plan.metrics, &mut metrics);
+    let code = plan.currency.as_ref().map(|billing| billing.code);
+    month.note(&plan.metrics, &mut metrics, code);
     PolicyReport {
         name: scenario.name.clone(),
         kind: plan.kinds[number].clone(),

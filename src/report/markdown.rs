@@ -1,10 +1,10 @@
 //! The result in Markdown, for an issue, a pull request or a wiki: the answer, a table of the policies, objectives, warnings.
 //!
 //! GitHub Flavored Markdown 0.29: tables, and backslash escapes of every character that could be markup (section 6.1), so that names and
-//! texts out of files are text. Left out: plots, and every figure that `result.json` has besides.
+//! texts out of files are text. What is noted of a figure stands under the tables. Left out: plots, and every figure that `result.json` has besides.
 
 use super::leading::FIGURES;
-use super::text::clean;
+use super::text::{clean, mark};
 use super::{Judged, Metric, OVER_ALL, PolicyReport, Report, format, shown};
 
 /// The summary of a report. Ends in a newline.
@@ -14,12 +14,16 @@ pub fn render(report: &Report) -> String {
     for sentence in &report.scorecard.headline {
         paragraph(&format!("**{}**", escaped(sentence)));
     }
-    paragraph(&policies(report));
+    let mut notes = Vec::new();
+    paragraph(&policies(report, &mut notes));
     if report.policies.iter().any(PolicyReport::is_over_all) {
         paragraph(OVER_ALL);
     }
     if !report.objectives.is_empty() {
-        paragraph(&format!("## Objectives\n\n{}", objectives(report)));
+        paragraph(&format!("## Objectives\n\n{}", objectives(report, &mut notes)));
+    }
+    for (number, note) in notes.iter().enumerate() {
+        paragraph(&format!("{} {}", mark(number), escaped(note)));
     }
     let warnings = report.told().collect();
     let lists = [("Warnings", &warnings), ("Not modelled", &report.assumptions)];
@@ -44,8 +48,18 @@ pub fn render(report: &Report) -> String {
     all
 }
 
+/// The mark of the note on a figure, which is put to the others if it is not among them; nothing without one.
+fn marked(note: Option<&str>, notes: &mut Vec<String>) -> String {
+    let Some(note) = note else { return String::new() };
+    let known = notes.iter().position(|known| known == note);
+    mark(known.unwrap_or_else(|| {
+        notes.push(note.to_owned());
+        notes.len() - 1
+    }))
+}
+
 /// A row for each policy, with the figures that some policy has.
-fn policies(report: &Report) -> String {
+fn policies(report: &Report, notes: &mut Vec<String>) -> String {
     let asked = report.objectives.iter().map(|objective| &objective.metric);
     let ranked = report.ranking.iter().map(|ranking| &ranking.metric);
     let mut metrics: Vec<&Metric> = Vec::new();
@@ -62,7 +76,11 @@ fn policies(report: &Report) -> String {
         std::iter::once("---".to_owned()).chain(metrics.iter().map(|_| "---:".to_owned()))
     ));
     for policy in &report.policies {
-        let figure = |metric: &&Metric| format::plus_minus(metric.unit_in(code), &shown(policy, metric).0);
+        let figure = |metric: &&Metric| {
+            let (estimate, note) = shown(policy, metric);
+            let figure = format::plus_minus(metric.unit_in(code), &estimate);
+            format!("{figure}{}", marked(note, notes))
+        };
         rows.push(row(
             std::iter::once(escaped(&policy.name)).chain(metrics.iter().map(figure))
         ));
@@ -70,12 +88,14 @@ fn policies(report: &Report) -> String {
     rows.join("\n")
 }
 
-fn objectives(report: &Report) -> String {
+fn objectives(report: &Report, notes: &mut Vec<String>) -> String {
     let mut rows = vec![row(["policy", "objective", "figure", "judged"].map(str::to_owned))];
     rows.push(row(["---", "---", "---:", "---"].map(str::to_owned)));
     for objective in &report.objectives {
         let unit = objective.metric.unit_in(report.code());
         let side = if objective.at_most { "at most" } else { "at least" };
+        let policy = report.policies.iter().find(|policy| policy.name == objective.policy);
+        let note = policy.and_then(|policy| shown(policy, &objective.metric).1);
         let judged = match objective.judged {
             Judged::Pass => "pass",
             Judged::Fail => "**fail**",
@@ -88,7 +108,11 @@ fn objectives(report: &Report) -> String {
                 escaped(&objective.metric.to_string()),
                 format::tick(unit, objective.bound)
             ),
-            format::plus_minus(unit, &objective.estimate),
+            format!(
+                "{}{}",
+                format::plus_minus(unit, &objective.estimate),
+                marked(note, notes)
+            ),
             judged.to_owned(),
         ]));
     }

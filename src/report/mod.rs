@@ -388,6 +388,10 @@ pub struct Measured {
     pub residuals: Vec<f32>,
     /// Why the metric has no value or no interval, what its interval hangs on, or what it leaves out of a month; absent if there is nothing to say.
     pub note: Option<String>,
+    /// Whether replications agree in the figure because all replay the same rows of a trace: its interval, which is as wide as nothing, then
+    /// says nothing of other traffic, and is not shown. Absent if not.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub replayed: bool,
 }
 
 /// How far the two parts of an interval reach from the figure, to the farther side, in the metric's unit. The whole is the root of the
@@ -707,6 +711,20 @@ pub struct Difference {
     pub matters: bool,
 }
 
+impl Measured {
+    /// The estimate, without an interval that says nothing.
+    pub(crate) fn telling(&self) -> Estimate {
+        match self.replayed {
+            true => Estimate {
+                lo: None,
+                hi: None,
+                ..self.estimate
+            },
+            false => self.estimate,
+        }
+    }
+}
+
 impl PolicyReport {
     /// Whether requests that never got their answer make some percentile over all another than that of the answered.
     pub(crate) fn is_over_all(&self) -> bool {
@@ -721,7 +739,7 @@ pub(crate) fn shown<'a>(policy: &'a PolicyReport, metric: &Metric) -> (Estimate,
     match found.map(|measured| (measured, measured.of_all)) {
         // The note is of the figure of the answered.
         Some((_, Some(of_all))) => (of_all, None),
-        Some((measured, None)) => (measured.estimate, measured.note.as_deref()),
+        Some((measured, None)) => (measured.telling(), measured.note.as_deref()),
         None => (Estimate::NONE, None),
     }
 }

@@ -166,6 +166,7 @@ fn policy(index: usize, (name, kind): (&str, &str)) -> PolicyReport {
             estimate: Estimate::symmetric(mean, (!alone).then_some(half_width), 10, 0),
             of_all: None,
             note: alone.then(|| "too few successes for a p99: 368 are needed".into()),
+            replayed: false,
         }
     });
     PolicyReport {

@@ -73,6 +73,13 @@ pub fn paragraph(first: &str, text: &str, limit: usize) -> String {
     lines
 }
 
+/// The mark of footnote number `index`, from 0: a number raised above the line, from 1.
+pub(crate) fn mark(index: usize) -> String {
+    const RAISED: [char; 10] = ['⁰', '¹', '²', '³', '⁴', '⁵', '⁶', '⁷', '⁸', '⁹'];
+    let digits = (index + 1).to_string();
+    digits.bytes().map(|digit| RAISED[usize::from(digit - b'0')]).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -105,5 +112,10 @@ mod tests {
             paragraph("- ", "incomprehensibilities of x", 8),
             "- incomprehensibilities\n  of x\n"
         );
+    }
+
+    #[test]
+    fn marks_go_beyond_nine() {
+        assert_eq!([0, 8, 9, 11].map(mark), ["¹", "⁹", "¹⁰", "¹²"]);
     }
 }

@@ -21,6 +21,8 @@ pub enum Lasts {
     Repeats(Span),
     /// It comes once in a replication, between these times; [`Time::NEVER`] where no end is known.
     Once(Time, Time),
+    /// It grows or shrinks steadily, and is never as it was.
+    Grows,
 }
 
 impl Course {
@@ -29,6 +31,14 @@ impl Course {
         Course {
             what: what.into(),
             lasts: Lasts::Repeats(period),
+        }
+    }
+
+    /// Something that grows or shrinks steadily from the plan's beginning on.
+    pub fn grows(what: impl Into<String>) -> Course {
+        Course {
+            what: what.into(),
+            lasts: Lasts::Grows,
         }
     }
 

@@ -196,6 +196,7 @@ fn policy(at: usize, name: &str, kind: &str, slow: f64, errors: f64, month: f64,
             estimate,
             of_all: None,
             note,
+            replayed: false,
         }
     });
     PolicyReport {

@@ -7,6 +7,7 @@
 use crate::report::Unit;
 use crate::report::format::{self, Spread, difference_parts, parts};
 use crate::report::table::Cell;
+use crate::report::text::mark;
 use crate::stats::interval::Estimate;
 
 /// The reasons so far.
@@ -85,13 +86,6 @@ fn reason(estimate: &Estimate, why: Option<&str>) -> String {
     }
 }
 
-/// A number raised above the line, from 1.
-fn mark(index: usize) -> String {
-    const RAISED: [char; 10] = ['⁰', '¹', '²', '³', '⁴', '⁵', '⁶', '⁷', '⁸', '⁹'];
-    let digits = (index + 1).to_string();
-    digits.bytes().map(|digit| RAISED[usize::from(digit - b'0')]).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -125,10 +119,5 @@ mod tests {
                 "no interval: too few"
             ]
         );
-    }
-
-    #[test]
-    fn marks_go_beyond_nine() {
-        assert_eq!([0, 8, 9, 11].map(mark), ["¹", "⁹", "¹⁰", "¹²"]);
     }
 }

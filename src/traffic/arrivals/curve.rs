@@ -223,7 +223,7 @@ impl Arrivals for Running {
     fn course(&self) -> Option<Course> {
         let length = Curve::length(&self.curve.pieces);
         if self.curve.grows != 0.0 {
-            return Some(Course::once(self.curve.what, self.origin, Time::NEVER));
+            return Some(Course::grows(self.curve.what));
         }
         Some(if self.curve.repeats {
             Course::repeats(self.curve.what, length)

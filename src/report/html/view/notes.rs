@@ -94,13 +94,16 @@ impl Notes {
         self.cell_because(metric.unit_in(code), &estimate, own.map(str::to_owned))
     }
 
-    /// The figure that an objective was judged by.
-    pub(super) fn judged(&mut self, judgement: &Judgement, code: Option<Code>) -> Cell {
+    /// The figure that an objective was judged by, and what else is noted of it.
+    pub(super) fn judged(&mut self, judgement: &Judgement, noted: Option<&str>, code: Option<Code>) -> Cell {
         let (value, spread) = format::parts(judgement.metric.unit_in(code), &judgement.estimate);
         Cell {
             value,
             spread: spread.map(|spread| spread.to_string()),
-            note: self.mark(judgement.caveat().or_else(|| judgement.estimate.why_no_interval())),
+            note: self.mark(
+                (judgement.caveat().or_else(|| noted.map(str::to_owned)))
+                    .or_else(|| judgement.estimate.why_no_interval()),
+            ),
         }
     }
 

@@ -84,7 +84,7 @@ fn badge(report: &Report, place: usize, at: usize, goal: &Goal, notes: &mut Note
         },
         asked: own.is_some(),
         cell: match own {
-            Some(own) => notes.judged(own, report.code()),
+            Some(own) => notes.judged(own, crate::report::shown(policy, &goal.metric).1, report.code()),
             None => notes.measured(policy, &goal.metric, report.code()),
         },
     })

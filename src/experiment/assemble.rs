@@ -3,6 +3,7 @@
 //! What passes here runs; the engine cannot fail. Each mistake is reported at its place in the file.
 
 mod assumptions;
+mod cautions;
 mod client;
 mod drawn;
 pub(in crate::experiment) mod fleet;
@@ -10,6 +11,7 @@ mod groups;
 mod metrics;
 mod objectives;
 mod quality;
+mod resampled;
 mod sources;
 mod traffic;
 mod window;
@@ -17,9 +19,8 @@ mod window;
 use std::cell::RefCell;
 use std::sync::Arc;
 
-use super::caveats;
 use super::domain::Domain;
-use super::file::{ClientSpec, Experiment, PolicyEntry};
+use super::file::{ClientSpec, Experiment};
 use super::format;
 use super::load::Loaded;
 use crate::client::host::Connections;
@@ -33,11 +34,11 @@ use crate::form::units::{Count, Fraction, Precision};
 use crate::kernel::calendar::Calendar;
 use crate::kernel::time::{Span, Time};
 use crate::provider::faults::Silence;
-use crate::provider::pricing::listed::Table;
 use crate::routing::PolicySpec;
 use crate::stats::interval::Confidence;
 use crate::words::{Code, Metric, ModelNote, Start, Unit};
 use assumptions::assumptions;
+use cautions::cautions;
 use client::{budgeted, client};
 use fleet::{Pools, accounts, check_accounts, deployment, domain, exchange, known, pools};
 use groups::groups;
@@ -297,6 +298,7 @@ fn plan(loaded: &Loaded, warmup: Option<Span>) -> Built<Plan> {
         });
     }
     let assumptions = assumptions(loaded, &fleet, &models, &scenarios);
+    let cautions = cautions(loaded, &fleet, window);
     Ok(Plan {
         scenarios,
         kinds: spec.policies.iter().map(|p| p.policy.kind()).collect(),
@@ -314,7 +316,7 @@ fn plan(loaded: &Loaded, warmup: Option<Span>) -> Built<Plan> {
         matters,
         currency,
         assumes,
-        cautions: [loaded.notes.clone(), cautions(spec, &loaded.prices)].concat(),
+        cautions: [loaded.notes.clone(), cautions].concat(),
     })
 }
 
@@ -389,45 +391,6 @@ fn client_of(spec: &Experiment, number: usize, names: &Names<'_>, silent: &[Opti
             refusal.message
         )))
     })
-}
-
-/// What a closed loop does to the figures.
-const CLOSED: &str = "the arrivals are a closed loop: latency is measured from the send, and a user who waits sends nothing, so \
-    that a slow provider lowers the offered load instead of growing a queue; policies meet the same users, turns and think times, \
-    but not the same number of requests";
-
-/// What the file may have meant before, what the arrivals mean for the figures, and what the clients' breakers cannot do in this fleet.
-fn cautions(spec: &Experiment, prices: &Table) -> Vec<String> {
-    let closed = spec.traffic.is_closed();
-    let named = |entry: &PolicyEntry| matches!(entry.policy, PolicySpec::model_groups(_));
-    let caution = |entry: &PolicyEntry| {
-        let client = entry.effective(&spec.client);
-        client.breaker.as_dyn().caution(spec.providers.len())
-    };
-    let has_own =
-        |entry: &&PolicyEntry| !named(entry) && entry.client.as_ref().is_some_and(|own| !own.breaker.is_inherited());
-    let mut sharing = spec.policies.iter().filter(|entry| !named(entry) && !has_own(entry));
-    let shared = sharing.next().and_then(caution);
-    let own = spec.policies.iter().filter(has_own).filter_map(|entry| {
-        let caution = caution(entry)?;
-        Some(format!("{}: {caution}", entry.name))
-    });
-    let of_arrivals = closed.then(|| CLOSED.to_owned());
-    let of_format = format::notes(spec).into_iter();
-    let of_groups = spec.policies.iter().flat_map(|entry| match &entry.policy {
-        PolicySpec::model_groups(named) => groups::cautions(named, &entry.effective(&spec.client), &entry.name),
-        _ => Vec::new(),
-    });
-    let of_clients = of_format.chain(of_arrivals).chain(shared).chain(own).chain(of_groups);
-    let of_rest = of_clients.chain(sources::unread(spec, prices));
-    unpriced(spec).into_iter().chain(of_rest).collect()
-}
-
-/// That costs are invented, where prices are that an import found nowhere and that were not given since.
-fn unpriced(spec: &Experiment) -> Option<String> {
-    let names = spec.imported.as_ref().map(|imported| imported.unpriced.as_slice());
-    let names: Vec<&str> = names.unwrap_or_default().iter().map(String::as_str).collect();
-    caveats::unpriced(&names)
 }
 
 /// Bounds the number of each thing that an experiment lists: more is a mistake, and costs memory before anything is

@@ -4,6 +4,7 @@
 #![cfg_attr(not(test), deny(clippy::wildcard_enum_match_arm))]
 
 pub mod arrivals;
+pub mod dispersion;
 pub mod kept;
 pub mod pairs;
 pub mod prompts;

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Arrival, Arrivals, ArrivalsSpec, BuildArrivals, times};
+use super::{Arrival, Arrivals, ArrivalsSpec, BuildArrivals, Planned, times};
 use crate::form::build::{Built, Names, Refusal};
 use crate::form::units::{Count, Duration};
 use crate::kernel::chance::Key;
@@ -101,6 +101,18 @@ impl BuildArrivals for Batch {
     fn step(&self) -> f64 {
         1.0 / self.size.get() as f64
     }
+
+    fn planned(&self) -> Option<Planned> {
+        let first = self.first.map_or(Span::ZERO, Duration::span);
+        Some(Planned {
+            one: "batch",
+            several: "batches",
+            at: match &self.at {
+                Some(at) => at.iter().map(|at| at.span()).collect(),
+                None => vec![first],
+            },
+        })
+    }
 }
 
 #[derive(Clone, Debug)]
@@ -143,10 +155,11 @@ impl Arrivals for Running {
         Some(match self.every {
             Some(every) => Course::repeats("a batch", every),
             None => {
-                let ends = self.times.last().map_or(self.origin, |last| self.origin + *last);
+                let at = |time: Option<&Span>| time.map_or(self.origin, |time| self.origin + *time);
+                let ends = at(self.times.last());
                 Course::once(
                     "a list of batches",
-                    self.origin,
+                    at(self.times.first()),
                     ends + self.spread + Span::from_nanos(1),
                 )
             }

@@ -230,6 +230,10 @@ macro_rules! of_dialogues {
         fn users(&self) -> Option<u32> {
             Some($crate::traffic::stream::MOST_DIALOGUES)
         }
+
+        fn planned(&self) -> Option<$crate::traffic::arrivals::Planned> {
+            self.starts.as_dyn().planned()
+        }
     };
 }
 pub(super) use of_dialogues;

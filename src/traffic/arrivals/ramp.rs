@@ -11,7 +11,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::schedule::{Between, Schedule, of_fields};
-use super::{Arrivals, ArrivalsSpec, BuildArrivals, maybe};
+use super::{Arrivals, ArrivalsSpec, BuildArrivals, Planned, maybe};
 use crate::form::build::{Built, Names, Refusal};
 use crate::form::units::{Duration, Rate};
 use crate::kernel::time::Span;
@@ -66,6 +66,14 @@ impl BuildArrivals for Ramp {
 
     fn rate_field(&self) -> &'static str {
         "to"
+    }
+
+    fn planned(&self) -> Option<Planned> {
+        Some(Planned {
+            one: "ramp",
+            several: "ramps",
+            at: vec![self.at.map_or(Span::ZERO, Duration::span)],
+        })
     }
 
     fn scaled(&self, factor: f64) -> Option<ArrivalsSpec> {

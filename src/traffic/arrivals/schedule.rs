@@ -14,7 +14,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::curve::{Curve, FASTEST, Piece};
-use super::{Arrivals, ArrivalsSpec, BuildArrivals, maybe};
+use super::{Arrivals, ArrivalsSpec, BuildArrivals, Planned, maybe};
 use crate::form::build::{Built, Names, Refusal};
 use crate::form::diagnose::Seg;
 use crate::form::units::{Duration, Rate};
@@ -180,6 +180,15 @@ impl BuildArrivals for Schedule {
 
     fn rate_field(&self) -> &'static str {
         "points"
+    }
+
+    /// Of one that begins anew a run of less sees a part, which is said of all that has a course.
+    fn planned(&self) -> Option<Planned> {
+        self.every.is_none().then(|| Planned {
+            one: "point of the schedule",
+            several: "points of the schedule",
+            at: self.points.iter().map(|point| point.at.span()).collect(),
+        })
     }
 
     fn scaled(&self, factor: f64) -> Option<ArrivalsSpec> {

@@ -11,7 +11,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::schedule::{Between, Schedule, after_the_start, of_fields};
-use super::{Arrivals, ArrivalsSpec, BuildArrivals, maybe};
+use super::{Arrivals, ArrivalsSpec, BuildArrivals, Planned, maybe};
 use crate::form::build::{Built, Names, Refusal};
 use crate::form::units::{Duration, Rate};
 use crate::kernel::time::Span;
@@ -66,6 +66,14 @@ impl BuildArrivals for Spike {
 
     fn rate_field(&self) -> &'static str {
         "peak"
+    }
+
+    fn planned(&self) -> Option<Planned> {
+        Some(Planned {
+            one: "spike",
+            several: "spikes",
+            at: vec![self.at.span()],
+        })
     }
 
     fn scaled(&self, factor: f64) -> Option<ArrivalsSpec> {

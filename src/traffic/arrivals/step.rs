@@ -11,7 +11,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::schedule::{Between, Schedule, after_the_start, of_fields};
-use super::{Arrivals, ArrivalsSpec, BuildArrivals, maybe};
+use super::{Arrivals, ArrivalsSpec, BuildArrivals, Planned, maybe};
 use crate::form::build::{Built, Names};
 use crate::form::units::{Duration, Rate};
 use crate::traffic::rows::Rows;
@@ -52,6 +52,14 @@ impl BuildArrivals for Step {
 
     fn rate_field(&self) -> &'static str {
         "to"
+    }
+
+    fn planned(&self) -> Option<Planned> {
+        Some(Planned {
+            one: "step",
+            several: "steps",
+            at: vec![self.at.span()],
+        })
     }
 
     fn scaled(&self, factor: f64) -> Option<ArrivalsSpec> {

@@ -76,6 +76,23 @@ pub(super) fn comparable(mut target: Settings, own: &Settings, gateway: &Gateway
     target
 }
 
+/// Whether both have a response cache.
+pub(super) fn both_cache(own: &Settings, target: &Settings) -> bool {
+    [own, target]
+        .iter()
+        .all(|of| of.keys().any(|path| path.iter().any(|step| step == CACHE)))
+}
+
+/// Whether a setting is what is assumed of a response cache: what it finds, which no file says.
+pub(super) fn is_assumed(path: &[String]) -> bool {
+    let at = path.iter().position(|step| step == CACHE);
+    let of = at.and_then(|at| path.get(at + 1));
+    of.is_some_and(|of| of != "mode" && of != "per_gateway")
+}
+
+/// The name of a response cache among settings.
+const CACHE: &str = "response_cache";
+
 /// Whether a setting is a limit of a provider.
 fn is_limit(path: &[String]) -> bool {
     matches!(path, [what, _, of, ..] if what == "provider" && of == "limits")

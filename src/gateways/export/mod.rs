@@ -29,7 +29,7 @@ use std::path::Path as File;
 use serde_json::Value;
 
 pub use self::asked::Target;
-use self::asked::{comparable, others};
+use self::asked::{both_cache, comparable, is_assumed, others};
 use self::edit::{Editor, Why};
 use self::keys::{Key, keys};
 use self::members::{Came, is_known};
@@ -107,6 +107,8 @@ struct Export<'a> {
     /// Names of the experiment, and the file's.
     renamed: Vec<(String, String)>,
     accept: bool,
+    /// Whether the file and the experiment both have a response cache, of which what it finds is assumed.
+    is_cached: bool,
 }
 
 /// The configuration at `file` with what `target` says otherwise; `accept` for what was approximated when it was read.
@@ -142,6 +144,7 @@ pub fn export(
         file,
         product: Some(gateway.product.name),
         prices,
+        is_cached: both_cache(&settings, &target),
         target: comparable(target, &settings, &gateway),
         providers,
         renamed: Vec::new(),
@@ -205,7 +208,7 @@ struct Doubts {
 
 impl Export<'_> {
     fn differs(&self, settings: &Settings, path: &Path) -> bool {
-        settings.get(path) != self.target.get(path)
+        settings.get(path) != self.target.get(path) && !(self.is_cached && is_assumed(path))
     }
 
     /// The settings that differ from what is asked for.

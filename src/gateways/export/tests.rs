@@ -2,6 +2,8 @@
 
 mod members;
 
+use serde_json::json;
+
 use super::*;
 use crate::gateways::import::assumptions::built_in_prices;
 
@@ -167,4 +169,35 @@ fn json_stays_json() {
             .replace("\"attempts\": 3", "\"attempts\": 2")
             .replace("0.9", "0.5")
     );
+}
+
+#[test]
+fn what_is_assumed_of_a_response_cache_is_no_change() {
+    let text = "model_list:\n- {model_name: chat, litellm_params: {model: openai/gpt-4.1}}\n\
+        litellm_settings: {cache: true, cache_params: {type: redis}, num_retries: 3}\n";
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("config.yaml");
+    std::fs::write(&file, text).unwrap();
+    let prices = built_in_prices();
+    let gateway = crate::gateways::read(&source::open(&file).unwrap(), None).unwrap();
+    let known = |change: &dyn Fn(&mut Settings)| {
+        let mut settings = settled::of_gateway(&gateway, &prices).unwrap();
+        settings.retain(|path, _| !settled::ends(path, "hits.stated.share"));
+        let found = ["group", "", "response_cache", "hits", "stated", "share", "chat"];
+        settings.insert(found.map(str::to_owned).to_vec(), json!(0.2));
+        change(&mut settings);
+        export(&file, None, &prices, settings.into(), false)
+    };
+    assert_eq!(known(&|_| ()).unwrap().files, []);
+    let more = known(&|settings| {
+        let of = |path: &Path| settled::ends(path, "retry.num_retries");
+        settings
+            .iter_mut()
+            .filter(|(path, _)| of(path))
+            .for_each(|(_, value)| *value = json!(1));
+    });
+    assert!(more.unwrap().files[0].2.contains("num_retries: 1"));
+    // A cache that only the experiment has, or no longer, is a change.
+    let gone = known(&|settings| settings.retain(|path, _| !path.iter().any(|step| step == "response_cache")));
+    assert!(matches!(gone, Err(NotWritten::Settings(_))));
 }

@@ -14,6 +14,7 @@ use crate::form::diagnose::{nearest, printable};
 use crate::gateways::export::unified::unified;
 use crate::gateways::export::{Exported, NotWritten, Target, export};
 use crate::gateways::import::assumptions::built_in_prices;
+use crate::gateways::secrets::masked;
 use crate::gateways::source::{self, Config};
 use crate::report::write::write_all;
 
@@ -98,7 +99,7 @@ impl Export {
             print("nothing to change\n")?;
         }
         for (name, before, after) in &files {
-            print(&unified(name, before, after))?;
+            print(&masked(&unified(name, before, after), before, after))?;
         }
         written.iter().chain(&open).for_each(|line| tell!("note: {line}"));
         for (from, to) in &renamed {

@@ -375,12 +375,6 @@ fn keys(entry: &Entry, model: &str, old: bool, warnings: &mut Vec<Warning>) -> V
             }
             continue;
         }
-        if key
-            .text_of("value")
-            .is_some_and(|text| !text.starts_with("env.") && text.len() >= 8)
-        {
-            warnings.push(Warning::new("secret-in-file", format!("{own}.value"), Some(key.at)));
-        }
         let any = allowed.is_empty() || allowed.contains(&"*") || model.contains('*');
         if !any && !allowed.contains(&model) {
             continue;

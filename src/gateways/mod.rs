@@ -22,6 +22,7 @@ pub mod ledger;
 pub mod litellm;
 pub mod model;
 pub mod portkey;
+pub mod secrets;
 pub mod settled;
 pub mod show;
 pub mod source;
@@ -238,6 +239,11 @@ fn sifted(config: &Config, reader: &Reader) -> Gateway {
             .warnings
             .push(warning::Warning::new("further-document", "", Some(further.at)));
     }
+    let told = secrets::told(&gateway.warnings);
+    let more = secrets::warnings(config).into_iter();
+    gateway
+        .warnings
+        .extend(more.filter(|warning| !told.contains(&warning.at)));
     if gateway.warnings.len() > before {
         warning::sort(&mut gateway.warnings);
     }

@@ -3,7 +3,6 @@
 use super::Notes;
 use super::clusters::Cluster;
 use super::routes::Route;
-use crate::gateways::tree::Node;
 use crate::gateways::warning::Warning;
 
 /// Adds the warnings that follow from routes and clusters together.
@@ -143,14 +142,4 @@ fn of_cluster(cluster: &Cluster<'_>, notes: &mut Notes) {
             entry.at,
         );
     }
-    if let Some(secret) = secret(cluster.node) {
-        notes.warn("secret-in-file", &cluster.name, secret.at);
-    }
-}
-
-/// A private key that stands in the file.
-fn secret(cluster: &Node) -> Option<&Node> {
-    let certificates = cluster.find("transport_socket.typed_config.common_tls_context.tls_certificates")?;
-    let inline = |of: &'_ Node| of.find("private_key.inline_string").is_some();
-    certificates.items().iter().find(|of| inline(of))
 }

@@ -9,7 +9,7 @@ use crate::form::diagnose::nearest;
 use crate::gateways::ledger::{Row, Verdict};
 use crate::gateways::model::Group;
 use crate::gateways::source::Config;
-use crate::gateways::tree::{Node, Place, Value};
+use crate::gateways::tree::{Node, Place};
 use crate::gateways::warning::Warning;
 use crate::report::format::span;
 
@@ -62,7 +62,6 @@ pub(super) fn of_keys(reading: &Reading<'_>, config: &Config, ledger: &mut [Row]
         .iter()
         .map(|(at, key)| Warning::new("include-replaces-section", key, Some(*at)));
     warnings.extend(replaced);
-    secrets(reading.root, "", warnings);
     for row in ledger.iter().filter(|row| !row.known) {
         warnings.extend(misplaced(row));
     }
@@ -229,64 +228,6 @@ fn misplaced(row: &Row) -> Option<Warning> {
         }
         _ => None,
     }
-}
-
-/// Endings of keys whose values are secrets.
-const SECRETS: &[&str] = &[
-    "api_key",
-    "secret_access_key",
-    "master_key",
-    "password",
-    "client_secret",
-    "token",
-    "salt_key",
-];
-/// What stands where a key is needed and none is meant.
-const DUMMIES: &[&str] = &[
-    "none",
-    "dummy",
-    "empty",
-    "fake",
-    "not-needed",
-    "anything",
-    "placeholder",
-    "changeme",
-    "lm-studio",
-    "ollama",
-    "sk-1234",
-];
-
-fn secrets(node: &Node, path: &str, warnings: &mut Vec<Warning>) {
-    match &node.value {
-        Value::Scalar { .. } => {}
-        Value::List(items) => {
-            for (number, item) in items.iter().enumerate() {
-                secrets(item, &format!("{path}[{number}]"), warnings);
-            }
-        }
-        Value::Map(entries) => {
-            for entry in entries {
-                let path = if path.is_empty() {
-                    entry.key.clone()
-                } else {
-                    format!("{path}.{}", entry.key)
-                };
-                let is_key = SECRETS.iter().any(|ending| entry.key.ends_with(ending));
-                if is_key && entry.value.text().is_some_and(is_secret) {
-                    warnings.push(Warning::new("secret-in-file", &path, Some(entry.at)));
-                }
-                secrets(&entry.value, &path, warnings);
-            }
-        }
-    }
-}
-
-fn is_secret(text: &str) -> bool {
-    let refers = ["os.environ/", "$", "env.", "{", "secret:", "hashicorp"]
-        .iter()
-        .any(|start| text.starts_with(start));
-    let lower = text.to_ascii_lowercase();
-    !refers && text.len() >= 8 && !DUMMIES.iter().any(|dummy| lower.contains(dummy))
 }
 
 /// Warnings about groups.

@@ -36,8 +36,8 @@ pub(super) fn times_from(begins: u64, spec: &ArrivalsSpec, seed: u64, replicatio
     Ok(times)
 }
 
-/// `n` pairs of lengths, as a run draws them, each of the two in rising order: input and output.
-pub(super) fn lengths(classes: &[Class], seed: u64, n: usize) -> Built<[Vec<u32>; 2]> {
+/// `n` pairs of input and output, as a run draws them.
+pub(super) fn pairs(classes: &[Class], seed: u64, n: usize) -> Built<Vec<(u32, u32)>> {
     let names = Names::default();
     let mut samplers: Vec<(f64, Sampler, Sampler)> = Vec::new();
     let mut below = 0.0;
@@ -47,17 +47,26 @@ pub(super) fn lengths(classes: &[Class], seed: u64, n: usize) -> Built<[Vec<u32>
         samplers.push((below, of(&class.input)?, of(&class.output)?));
     }
     let chance = Chance::new(seed, 0);
-    let (mut input, mut output) = (Vec::with_capacity(n), Vec::with_capacity(n));
+    let mut pairs = Vec::with_capacity(n);
     for number in 0..n as u64 {
         let key = chance.request(number);
         let share = crate::kernel::chance::unit(key.draw(Purpose::Class)) * below;
         let of = samplers.iter().find(|(up_to, ..)| share < *up_to).or(samplers.last());
         if let Some((_, of_input, of_output)) = of {
-            input.push(of_input.count(key, Purpose::Input, 0));
-            output.push(of_output.count(key, Purpose::Output, 1));
+            pairs.push((
+                of_input.count(key, Purpose::Input, 0),
+                of_output.count(key, Purpose::Output, 1),
+            ));
         }
     }
-    input.sort_unstable();
-    output.sort_unstable();
-    Ok([input, output])
+    Ok(pairs)
+}
+
+/// The inputs of pairs, and their outputs, each in rising order.
+pub(super) fn sides(pairs: &[(u32, u32)]) -> [Vec<u32>; 2] {
+    [|pair: &(u32, u32)| pair.0, |pair: &(u32, u32)| pair.1].map(|of: fn(&(u32, u32)) -> u32| {
+        let mut side: Vec<u32> = pairs.iter().map(of).collect();
+        side.sort_unstable();
+        side
+    })
 }

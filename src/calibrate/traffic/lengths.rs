@@ -2,10 +2,12 @@
 //!
 //! The families of `simcap fit` are tried in the order of their AIC, and the first is taken whose percentiles and mean are the lengths' own
 //! to 5 % (or a token); where none is, the lengths' own quantiles. A class draws input and output apart. So where the two go together (a rank
-//! correlation of 0.3 or more), requests are three classes by their input, each with laws of its own.
+//! correlation of 0.3 or more), requests are three classes by their input, each with laws of its own; five or eight where three would lose
+//! more than 0.03 of the correlation.
 
 use serde::Serialize;
 
+use super::quantiles;
 use crate::calibrate::fit::{self, Params, Sample};
 use crate::calibrate::log::Timing;
 use crate::form::laws::{Empirical, LawSpec};
@@ -22,8 +24,12 @@ const FEWEST: usize = 50;
 const BEYOND: f64 = 4.0;
 /// The rank correlation from which on classes are told apart.
 pub(super) const TOGETHER: f64 = 0.3;
-/// Requests below which they are not.
+/// Requests below which they are not, and of which a third is enough for a class of more.
 const FEWEST_OF_CLASSES: usize = 600;
+/// Into how many classes, as few as will do.
+const PARTS: [usize; 3] = [3, 5, 8];
+/// What of the rank correlation may be lost between classes.
+const LOST: f64 = 0.03;
 
 /// A law of lengths.
 #[derive(Clone, Debug, PartialEq)]
@@ -87,19 +93,66 @@ pub(super) fn classes(pairs: &[(u32, u32)], together: Option<f64>, seed: u64) ->
             ..one("all", pairs)
         }];
     }
+    let parts = parts(pairs);
+    let names = ["short_input", "medium_input", "long_input"];
+    let many = parts.len();
+    let named = parts.iter().enumerate().map(|(i, of)| match names.get(i) {
+        Some(name) if many <= names.len() => one(name, of),
+        _ => one(&format!("input_{}_of_{many}", i + 1), of),
+    });
+    named.collect()
+}
+
+/// Pairs by their input, in as few parts as keep their rank correlation but for [`LOST`] where each part draws input and output apart; in three at
+/// least, if there are so many different inputs.
+fn parts(pairs: &[(u32, u32)]) -> Vec<Vec<(u32, u32)>> {
     let mut inputs: Vec<u32> = pairs.iter().map(|pair| pair.0).collect();
     inputs.sort_unstable();
-    let bounds = [inputs[inputs.len() / 3], inputs[inputs.len() * 2 / 3]];
-    let of = |i: usize| -> Vec<(u32, u32)> {
-        let is_in = |input: u32| usize::from(input > bounds[0]) + usize::from(input > bounds[1]) == i;
-        pairs.iter().copied().filter(|pair| is_in(pair.0)).collect()
+    let into = |many: usize| -> Vec<Vec<(u32, u32)>> {
+        let mut bounds: Vec<u32> = (1..many).map(|i| inputs[inputs.len() * i / many]).collect();
+        bounds.dedup();
+        let mut parts = vec![Vec::new(); bounds.len() + 1];
+        for pair in pairs {
+            parts[bounds.partition_point(|bound| *bound < pair.0)].push(*pair);
+        }
+        parts.retain(|part| !part.is_empty());
+        parts
     };
-    let names = ["short_input", "medium_input", "long_input"];
-    let thirds = names.into_iter().enumerate().map(|(i, name)| (name, of(i)));
-    thirds
-        .filter(|(_, of)| !of.is_empty())
-        .map(|(name, of)| one(name, &of))
-        .collect()
+    let own = together(pairs).unwrap_or(0.0).abs();
+    let mut best = into(PARTS[0]);
+    for many in PARTS.into_iter().skip(1) {
+        if pairs.len() < many * FEWEST_OF_CLASSES / PARTS[0] || kept(&best) >= own - LOST {
+            break;
+        }
+        best = into(many);
+    }
+    best
+}
+
+/// The rank correlation, in size, of pairs whose input and output are drawn apart within each part: that of the parts' mean ranks.
+fn kept(parts: &[Vec<(u32, u32)>]) -> f64 {
+    let sorted = |of: fn(&(u32, u32)) -> u32| {
+        let mut all: Vec<u32> = parts.iter().flatten().map(of).collect();
+        all.sort_unstable();
+        all
+    };
+    let (inputs, outputs) = (sorted(|pair| pair.0), sorted(|pair| pair.1));
+    let n = inputs.len() as f64;
+    let rank = |sorted: &[u32], x: u32| {
+        let (below, up_to) = (sorted.partition_point(|y| *y < x), sorted.partition_point(|y| *y <= x));
+        (below + up_to) as f64 / 2.0 - n / 2.0
+    };
+    let (mut both, mut of_inputs, mut of_outputs) = (0.0, 0.0, 0.0);
+    for part in parts {
+        let (mut a, mut b) = (0.0, 0.0);
+        for (input, output) in part {
+            let (x, y) = (rank(&inputs, *input), rank(&outputs, *output));
+            (a, b) = (a + x, b + y);
+            (of_inputs, of_outputs) = (of_inputs + x * x, of_outputs + y * y);
+        }
+        both += a * b / part.len() as f64;
+    }
+    (both / (of_inputs * of_outputs).sqrt().max(1e-12)).abs()
 }
 
 /// The quantile of lengths in rising order: the least with at least this share at or below it.
@@ -130,7 +183,7 @@ fn law(mut lengths: Vec<u32>, seed: u64) -> Fitted {
     let own = |why: String| Fitted {
         law: LawSpec::from(Empirical {
             values: Vec::new(),
-            quantiles: knots(&lengths),
+            quantiles: quantiles::knots(&lengths),
         }),
         family: "own quantiles",
         why,
@@ -219,23 +272,6 @@ fn misfit(params: &Params, lengths: &[u32]) -> (f64, String) {
     worst
 }
 
-/// Quantiles of lengths in rising order, denser towards the long ones, as many as the lengths are enough for.
-fn knots(lengths: &[u32]) -> Vec<(f64, f64)> {
-    let n = lengths.len() as f64;
-    let fine = (1..40).map(|i| f64::from(i) / 40.0);
-    let fine = [0.01]
-        .into_iter()
-        .chain(fine)
-        .chain([0.99, 0.995, 0.998, 0.999, 0.9995]);
-    let inner = fine.filter(|share| share.min(1.0 - share) * n >= BEYOND);
-    let inner = inner.map(|share| (share, f64::from(quantile(lengths, share))));
-    let ends = |of: Option<&u32>| f64::from(of.copied().unwrap_or(0));
-    std::iter::once((0.0, ends(lengths.first())))
-        .chain(inner)
-        .chain([(1.0, ends(lengths.last()))])
-        .collect()
-}
-
 /// The rank correlation (Spearman) of pairs; of more than 200,000 that of an even choice. `None` where one side is constant, or of fewer than ten.
 pub(super) fn together(pairs: &[(u32, u32)]) -> Option<f64> {
     let every = pairs.len().div_ceil(200_000).max(1);
@@ -286,7 +322,7 @@ mod tests {
             input: found.clone(),
             output: found,
         };
-        let [again, _] = draw::lengths(&[class], 1, 30_000).unwrap();
+        let [again, _] = draw::sides(&draw::pairs(&[class], 1, 30_000).unwrap());
         let mut four = four;
         four.sort_unstable();
         for share in [0.1, 0.4, 0.6, 0.9] {
@@ -323,8 +359,15 @@ mod tests {
         let rho = together(&pairs).unwrap();
         assert!(rho > 0.99, "{rho}");
         let found = classes(&pairs, Some(rho), 1);
-        assert_eq!(found.len(), 3);
+        assert_eq!(found.len(), 8);
         assert_eq!(classes(&pairs, Some(0.1), 1).len(), 1);
+        let drawn = together(&draw::pairs(&found, 1, 20_000).unwrap()).unwrap();
+        assert!(drawn > rho - LOST, "{drawn} for {rho}");
+        // What three parts keep is 1 − 1/9 of a correlation of 1.
+        let three: Vec<Vec<(u32, u32)>> = (0..3)
+            .map(|k| (1000 * k..1000 * (k + 1)).map(|i| (i, i)).collect())
+            .collect();
+        assert!((kept(&three) - 8.0 / 9.0).abs() < 1e-3, "{}", kept(&three));
     }
 
     /// scipy 1.17.1: `spearmanr([1, 2, 2, 4, 5, 6, 7, 8, 9, 10], [3, 1, 2, 2, 9, 8, 7, 7, 10, 5])`.

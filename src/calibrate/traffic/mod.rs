@@ -16,12 +16,13 @@ mod model;
 #[cfg(feature = "plots")]
 pub mod page;
 mod process;
+mod quantiles;
 mod rate;
 mod text;
 mod who;
 
 pub use describe::{Correlated, Description, Dispersed, Extreme, Lengths, describe};
-pub use held_out::Check;
+pub use held_out::{Check, Whole};
 pub use lengths::LawFound;
 pub use model::{Model, fit};
 pub use process::Candidate;

@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use super::counts::{self, Stretches};
 use super::describe::Description;
-use super::held_out::{self, Check};
+use super::held_out::{self, Check, Whole};
 use super::lengths::{self, Class, LawFound};
 use super::process::{self, Asked, Candidate, Fineness};
 use super::rate::{Clock, Course};
@@ -53,6 +53,8 @@ pub struct Model {
     pub stretch: f64,
     /// What was held out, beside the model that was fitted to the rest.
     pub checks: Vec<Check>,
+    /// The mean lengths and the rank correlation of the whole trace, beside those of the model that is written.
+    pub whole: Vec<Whole>,
     /// Where it does not hold and what it leaves out, in sentences.
     pub cautions: Vec<String>,
     /// The model's rate at the ends of the description's bins, for the picture: (seconds, requests a second).
@@ -159,18 +161,14 @@ pub fn fit(trace: &Trace, description: &Description, seed: u64) -> Result<Model,
     checks.extend(held_out::lengths(&pairs(&held), &tried.classes, seed).map_err(refused)?);
     let all: Vec<(u32, u32)> = rows.iter().map(|row| (row.input, row.output)).collect();
     let taken = part(&whole, &all)?;
-    let sorted = |of: fn(&(u32, u32)) -> u32| {
-        let mut sorted: Vec<u32> = all.iter().map(of).collect();
-        sorted.sort_unstable();
-        sorted
-    };
-    let drawn = draw::lengths(&taken.classes, seed, 50_000).map_err(refused)?;
+    let drawn = draw::pairs(&taken.classes, seed, 50_000).map_err(refused)?;
+    let compared = held_out::whole(&all, &taken.classes, &drawn).map_err(refused)?;
     let mut traffic = traffic(&taken)?;
     if let (Some(who), Some(says)) = (&description.who, traffic.as_object_mut()) {
         says.extend(who::of_model(who));
     }
     let by_hours = matches!(taken.course, Course::Hours { .. });
-    let cautions = cautions(&checks, &tried, &taken, description.who.is_some());
+    let cautions = cautions(&checks, &compared, (&tried, &taken), description.who.is_some());
     let laws = taken.classes.iter().flat_map(|class| {
         [("input", &class.input), ("output", &class.output)].map(|(side, law)| LawFound {
             of: if taken.classes.len() == 1 {
@@ -192,7 +190,8 @@ pub fn fit(trace: &Trace, description: &Description, seed: u64) -> Result<Model,
         cautions,
         course: drawn_course(&taken.course, span),
         dispersion: dispersion(&times, span, &taken, fineness, seed).map_err(refused)?,
-        lengths: [[sorted(|pair| pair.0), sorted(|pair| pair.1)], drawn],
+        lengths: [draw::sides(&all), draw::sides(&drawn)],
+        whole: compared,
         processes: taken.choice.candidates,
         own: taken.choice.own,
         why: taken.choice.why,
@@ -258,12 +257,22 @@ fn traffic(part: &Part) -> Result<Value, String> {
 }
 
 /// Where the model does not hold, and what it leaves out.
-fn cautions(checks: &[Check], tried: &Part, taken: &Part, says_who: bool) -> Vec<String> {
+fn cautions(checks: &[Check], whole: &[Whole], (tried, taken): (&Part, &Part), says_who: bool) -> Vec<String> {
     let mut told = Vec::new();
+    let missed: Vec<String> = whole.iter().filter_map(Whole::misses).collect();
+    if !missed.is_empty() {
+        told.push(format!(
+            "the model that is written misses the whole trace in: {}; what a run bills goes by its means",
+            missed.join(", ")
+        ));
+    }
     let failed: Vec<String> = checks
         .iter()
         .filter(|check| !check.holds)
         .map(|check| {
+            if check.figure == held_out::CORRELATED {
+                return format!("{} ({:.2} for {:.2})", check.figure, check.model, check.held_out);
+            }
             let ratio = crate::report::format::relative(check.model / check.held_out - 1.0);
             format!("{} ({ratio})", check.figure)
         })

@@ -1,7 +1,7 @@
 //! A described trace and its model as text: one screen of at most 80 columns, and the same in Markdown.
 
 use super::describe::{Description, Extreme, Lengths};
-use super::held_out::Check;
+use super::held_out::{CORRELATED, Check, Whole};
 use super::model::Model;
 use crate::report::Unit;
 use crate::report::format::{self, NONE, count, share, span};
@@ -310,12 +310,35 @@ pub(super) fn of_model(model: &Model) -> Vec<String> {
             .iter()
             .map(|law| format!("Tokens, {}: {}: {}.", law.of, law.family, law.why)),
     );
+    lines.extend(whole(model));
     if let Some(starts) = &model.starts {
         lines.push(format!(
             "Its hours are those of the trace with \"starts\": \"{starts}\" in the plan."
         ));
     }
     lines
+}
+
+/// The mean lengths and the rank correlation of the model beside the trace's own, in a sentence.
+fn whole(model: &Model) -> Option<String> {
+    let says = |of: &Whole| {
+        let figure = |x: f64| match of.figure.as_str() {
+            CORRELATED => format!("{x:.2}"),
+            _ => figure(x),
+        };
+        format!("{} {} ({})", of.figure, figure(of.model), figure(of.trace))
+    };
+    let all: Vec<String> = model.whole.iter().map(says).collect();
+    (!all.is_empty()).then(|| format!("The model's lengths, and the whole trace's: {}.", all.join(", ")))
+}
+
+/// A figure of counts or lengths.
+fn figure(x: f64) -> String {
+    if x >= 1000.0 {
+        count(x.round() as u64)
+    } else {
+        format::value(Unit::Number, x)
+    }
 }
 
 /// The processes that were tried.
@@ -349,14 +372,11 @@ pub(super) fn checks(model: &Model) -> Table {
         .iter()
         .for_each(|title| table.column("", title));
     table.words("", "holds");
-    let figure = |x: f64| {
-        if x >= 1000.0 {
-            count(x.round() as u64)
-        } else {
-            format::value(Unit::Number, x)
-        }
-    };
     for of in &model.checks {
+        let figure = |x: f64| match of.figure.as_str() {
+            CORRELATED => format!("{x:.2}"),
+            _ => figure(x),
+        };
         let Check {
             held_out,
             model,
@@ -365,6 +385,7 @@ pub(super) fn checks(model: &Model) -> Table {
             ..
         } = *of;
         let (holds, tone) = match (of.near, of.holds) {
+            (true, _) if of.figure == CORRELATED => ("yes, within 0.05", Tone::Plain),
             (true, _) => ("yes, within 5 %", Tone::Plain),
             (false, true) => ("yes, as chance allows", Tone::Plain),
             (false, false) => ("no", Tone::Bad),

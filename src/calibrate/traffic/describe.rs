@@ -358,7 +358,7 @@ fn means(it: &Description) -> String {
             figure(wide)
         )
     } else {
-        "a Poisson model would understate bursts".to_owned()
+        "a Poisson model of one rate would understate bursts".to_owned()
     };
     format!(
         "bursty: {} times a Poisson process's variance over {seconds} s; {tail}",

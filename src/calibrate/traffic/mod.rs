@@ -10,6 +10,7 @@ mod bursts;
 mod counts;
 mod describe;
 mod draw;
+mod gaps;
 mod held_out;
 mod lengths;
 mod model;

@@ -1,30 +1,37 @@
 //! The process around the rate of a trace: which one, by how its draws compare with the trace.
 //!
-//! Four are tried. Poisson; gamma and Weibull gaps, whose variation is that of greatest likelihood (or, where the clock is too coarse for gaps,
+//! Four are tried. Poisson; gamma and Weibull gaps, whose variation is that of greatest likelihood ([`Gaps`]; or, where the clock is too coarse for gaps,
 //! that of the counts); and two states that take turns ([`Bursts`]). Gaps are looked at on the clock that goes with the rate, so that a busy hour is
 //! not taken for a burst. Each candidate is then drawn as a run draws it, [`DRAWS`] times at the times of the trace, and asked for what the trace
 //! was asked for: the variation of its gaps and the index of dispersion of its counts.
 //!
-//! The rule: the candidate of fewest parameters of whose draws the trace could be one in all of these; if there is none, the one
-//! whose figures are nearest in ratio. AIC is shown beside, and does not decide: it is ruled by the shortest gaps, and queues by the longer windows.
+//! The rule: of the candidates of whose draws the trace could be one in all of these, taken together, or whose medians are all within 5 % of it, that of
+//! fewest parameters, unless the gaps are very much likelier under another of them; if there is none, the one whose figures are nearest in ratio. Where
+//! dispersion does not hold AIC does not decide: it is ruled by the shortest gaps, and queues by the longer windows. Dispersion is also held
+//! against draws about the rate's own course, which steps of the rate do not hide.
 
 use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::bursts::{self, Bursts};
 use super::counts::{self, Stretches};
+use super::gaps::{Gaps, Shape};
 use super::rate::{Course, four, rate};
 use super::{SECOND, WINDOWS, draw};
-use crate::calibrate::fit::{Family, Params, Sample};
-use crate::calibrate::log::Timing;
 use crate::form::build::{Built, Refusal};
 use crate::stats::moments::Moments;
+use crate::stats::sorting;
 use crate::traffic::arrivals::{ArrivalsSpec, Gamma, Poisson, Weibull};
 
 /// Draws of a candidate: between the least and the greatest of 39 lies a further one in 95 of 100 cases.
 pub(super) const DRAWS: u64 = 39;
-/// From how many standard deviations of the logarithm on a figure is not one of a draw: 1 in 100 is, if logarithms are normal.
-const FAR: f64 = 2.6;
+/// Up to which logarithm of its ratio a figure is near enough, however well it is known.
+const NEAR: f64 = 0.05;
+/// By how much AIC decides, whatever the number of parameters: very strong evidence (Kass and Raftery, *Journal of the American Statistical
+/// Association* 90, 1995).
+const BY_FAR: f64 = 10.0;
+/// From which logarithm of its ratio on a figure that is off is told.
+const TOLD: f64 = 0.1;
 /// Gaps beyond which the likelihood needs no more.
 const MOST_GAPS: usize = 40_000;
 /// Requests of the trace up to which candidates are drawn.
@@ -59,6 +66,14 @@ impl Asked {
         }
     }
 
+    /// The width of the windows in nanoseconds, where it is of windows.
+    fn width(self) -> Option<u64> {
+        match self {
+            Asked::GapCv => None,
+            Asked::Dispersion(seconds) => Some(seconds * SECOND as u64),
+        }
+    }
+
     /// The name of the figure in reports.
     pub(super) fn name(self) -> String {
         match self {
@@ -81,7 +96,7 @@ pub struct Candidate {
     pub aic: Option<f64>,
     /// The figures of its draws: names, and medians.
     pub figures: Vec<(String, f64)>,
-    /// Whether the trace could be one of its draws in every figure.
+    /// Whether the trace could be one of its draws in all figures together, or is within 5 % of their medians in each.
     pub could_be: bool,
     /// How far its figures are from the trace's: the root of the mean square of the logarithms of their ratios.
     pub off: f64,
@@ -135,14 +150,17 @@ pub(super) fn choose(
     let own: Vec<(Asked, f64)> = asked.iter().filter_map(known).collect();
     let trials = trials(times, stretches, course, mean, fineness)?;
     let mut candidates = Vec::new();
+    let widths = asked.iter().filter_map(|asked| asked.width());
+    let about = widths.filter_map(|width| Some((width, counts::about_course(times, stretches, width)?.0)));
+    let about: Vec<(u64, f64)> = about.collect();
+    let seen = Seen {
+        own: &own,
+        about: &about,
+    };
     for trial in &trials {
-        candidates.push(tried(trial, course, stretches, &own, seed)?);
+        candidates.push(tried(trial, course, stretches, &seen, seed)?);
     }
-    let fewest = candidates
-        .iter()
-        .enumerate()
-        .filter(|(_, of)| of.could_be && !own.is_empty());
-    let fewest = fewest.min_by_key(|(_, of)| of.many).map(|(i, _)| i);
+    let fewest = if own.is_empty() { None } else { likeliest(&candidates) };
     let nearest = || {
         candidates
             .iter()
@@ -151,10 +169,7 @@ pub(super) fn choose(
             .map(|(i, _)| i)
     };
     let (place, why) = match (fewest, nearest()) {
-        (Some(place), _) => (
-            place,
-            "the fewest parameters of those of whose draws the trace could be one".to_owned(),
-        ),
+        (Some(place), _) => (place, reason(&candidates, place, &own)),
         (None, Some(place)) if !own.is_empty() => {
             let off = libm::exp(candidates[place].off) - 1.0;
             let percent = crate::report::format::share(off);
@@ -174,6 +189,48 @@ pub(super) fn choose(
     })
 }
 
+/// Of the candidates of whose draws the trace could be one, that of fewest parameters, and of as many the likeliest; but one whose AIC is
+/// lower by [`BY_FAR`] goes before it.
+fn likeliest(candidates: &[Candidate]) -> Option<usize> {
+    let mut of: Vec<(usize, &Candidate)> = candidates.iter().enumerate().filter(|(_, of)| of.could_be).collect();
+    // Where gaps are not known, the nearer one.
+    let worth = |of: &Candidate| of.aic.unwrap_or(of.off);
+    sorting::by(&mut of, |a, b| {
+        a.1.many.cmp(&b.1.many).then(worth(a.1).total_cmp(&worth(b.1)))
+    });
+    let mut of = of.into_iter();
+    let first = of.next()?;
+    let best = of.fold(first, |best, next| match (best.1.aic, next.1.aic) {
+        (Some(one), Some(other)) if other < one - BY_FAR => next,
+        _ => best,
+    });
+    Some(best.0)
+}
+
+/// The reason for a candidate of whose draws the trace could be one, with the figure that it is furthest off in.
+fn reason(candidates: &[Candidate], place: usize, own: &[(Asked, f64)]) -> String {
+    let taken = &candidates[place];
+    let is_fewest = candidates.iter().all(|of| !of.could_be || of.many >= taken.many);
+    let mut why = match is_fewest {
+        true => "the fewest parameters of those of whose draws the trace could be one".to_owned(),
+        false => "by far the likeliest by its gaps of those of whose draws the trace could be one".to_owned(),
+    };
+    let figures = taken.figures.iter().zip(own);
+    let off = figures.map(|((name, model), (_, own))| (libm::log(model.max(1e-3) / own.max(1e-3)), name, model, own));
+    if let Some((off, name, model, own)) = off.max_by(|a, b| a.0.abs().total_cmp(&b.0.abs()))
+        && off.abs() > TOLD
+    {
+        let figure = |x: f64| crate::report::format::value(crate::report::Unit::Number, x);
+        let than = if off < 0.0 { "calmer" } else { "wilder" };
+        why += &format!(
+            "; its draws are {than} than the trace in {name} ({} for {}), no more than chance allows",
+            figure(*model),
+            figure(*own)
+        );
+    }
+    why
+}
+
 fn trials(times: &[u64], stretches: &Stretches, course: &Course, mean: f64, fineness: Fineness) -> Built<Vec<Trial>> {
     let per_second = rate(mean).ok_or_else(|| Refusal::new("its rate is too low to be written"))?;
     let operational = course.operational(times, mean);
@@ -185,42 +242,38 @@ fn trials(times: &[u64], stretches: &Stretches, course: &Course, mean: f64, fine
     } else {
         Vec::new()
     };
-    let sample = Sample::of(gaps.iter().flatten().map(|gap| Timing::Seen(*gap)));
-    let n = sample.len() as f64;
-    let poisson = |mean: f64| -n * (libm::log(mean) + 1.0);
-    let seen = |log_likelihood: f64| (n > 0.0).then_some(log_likelihood);
+    let known = Gaps::of(gaps.iter().flatten().copied(), fineness.finest as f64 / SECOND);
     let mut trials = vec![Trial {
         name: "poisson",
         parameters: String::new(),
         many: 1,
-        log_likelihood: seen(poisson(sample.mean_seen())),
+        log_likelihood: known.as_ref().map(Gaps::exponential),
         spec: ArrivalsSpec::from(Poisson { rate: per_second }),
     }];
     let curve = bursts::curve(&operational, &level, fineness.finest);
     // Without gaps their variation is that of the counts: what the index tends to is its square.
     let by_counts = curve.get(curve.len() / 2).map(|(_, index)| index.max(0.01).sqrt());
-    for (family, name, widest) in [(Family::Gamma, "gamma", 4.0), (Family::Weibull, "weibull", 6.0)] {
-        let fitted = family.fit(&sample, None).map(|fitted| fitted.params);
-        let cv = match &fitted {
-            Some(Params::Gamma { shape, .. }) => Some(1.0 / shape.sqrt()),
-            Some(Params::Weibull { shape, .. }) => Some(weibull_cv(*shape)),
-            _ if gaps.is_empty() => by_counts,
-            _ => None,
+    for (law, name, widest) in [(Shape::Gamma, "gamma", 4.0), (Shape::Weibull, "weibull", 6.0)] {
+        let fitted = known.as_ref().map(|gaps| gaps.fit(law));
+        let cv = match (fitted, law) {
+            (Some((shape, _)), Shape::Gamma) => Some(1.0 / shape.sqrt()),
+            (Some((shape, _)), Shape::Weibull) => Some(weibull_cv(shape)),
+            (None, _) if gaps.is_empty() => by_counts,
+            (None, _) => None,
         };
         let Some(cv) = cv.filter(|cv| cv.is_finite()) else {
             continue;
         };
         let cv = four(cv.clamp(0.05, widest));
-        let spec = if family == Family::Gamma {
-            ArrivalsSpec::from(Gamma { rate: per_second, cv })
-        } else {
-            ArrivalsSpec::from(Weibull { rate: per_second, cv })
+        let spec = match law {
+            Shape::Gamma => ArrivalsSpec::from(Gamma { rate: per_second, cv }),
+            Shape::Weibull => ArrivalsSpec::from(Weibull { rate: per_second, cv }),
         };
         trials.push(Trial {
             name,
             parameters: format!("cv {cv}"),
             many: 2,
-            log_likelihood: fitted.and_then(|params| seen(params.log_likelihood(&sample))),
+            log_likelihood: fitted.map(|(_, log_likelihood)| log_likelihood),
             spec,
         });
     }
@@ -232,7 +285,9 @@ fn trials(times: &[u64], stretches: &Stretches, course: &Course, mean: f64, fine
             name: "mmpp",
             parameters: format!("{}, {}", of(0), of(1)),
             many: 4,
-            log_likelihood: seen(bursts.log_likelihood(&gaps)),
+            log_likelihood: known
+                .as_ref()
+                .map(|known| known.of_densities(bursts.log_likelihood(&gaps))),
             spec: ArrivalsSpec::from(bursts.spec()),
         });
     }
@@ -262,25 +317,34 @@ fn gaps(times: &[u64], stretches: &Stretches) -> Vec<Vec<f64>> {
 }
 
 /// Draws a candidate, and holds its figures against the trace's.
-fn tried(trial: &Trial, course: &Course, stretches: &Stretches, own: &[(Asked, f64)], seed: u64) -> Built<Candidate> {
+fn tried(trial: &Trial, course: &Course, stretches: &Stretches, seen: &Seen<'_>, seed: u64) -> Built<Candidate> {
     let spec = course.arrivals(trial.spec.clone());
     let until = stretches.last().map_or(0, |(_, until)| *until);
-    let mut figures: Vec<Vec<f64>> = vec![Vec::new(); own.len()];
+    let mut figures: Vec<Vec<f64>> = vec![Vec::new(); seen.own.len()];
+    let mut about: Vec<Vec<f64>> = vec![Vec::new(); seen.about.len()];
     for replication in 0..DRAWS {
         let times = draw::times_from(course.begins(), &spec, seed, replication, until)?;
-        for (list, (asked, _)) in figures.iter_mut().zip(own) {
+        for (list, (asked, _)) in figures.iter_mut().zip(seen.own) {
             list.push(asked.of(&times, stretches).unwrap_or(0.0));
         }
+        for (list, (width, _)) in about.iter_mut().zip(seen.about) {
+            list.push(counts::about_course(&times, stretches, *width).map_or(0.0, |(index, _)| index));
+        }
     }
-    let (mut could_be, mut squares) = (true, 0.0);
+    let logs = |list: &[f64]| -> Vec<f64> { list.iter().map(|x| log(*x)).collect() };
+    let all = figures.iter().chain(&about).map(|list| logs(list));
+    let own = seen
+        .own
+        .iter()
+        .map(|(_, x)| log(*x))
+        .chain(seen.about.iter().map(|(_, x)| log(*x)));
+    let is_among = is_among(&all.collect::<Vec<_>>(), &own.collect::<Vec<_>>());
+    let (mut is_near, mut squares) = (true, 0.0);
     let mut medians = Vec::new();
-    for (list, (asked, own)) in figures.iter_mut().zip(own) {
+    for (list, (asked, own)) in figures.iter_mut().zip(seen.own) {
         let (_, median, _) = spread(list);
-        let log = |x: f64| libm::log(x.max(1e-3));
-        let logs: Moments = list.iter().map(|x| log(*x)).collect();
-        let (mean, spread) = (logs.mean().unwrap_or(0.0), logs.variance().unwrap_or(0.0).sqrt());
-        could_be &= (log(*own) - mean).abs() <= FAR * spread;
         let off = log(median) - log(*own);
+        is_near &= off.abs() <= NEAR;
         squares += off * off;
         medians.push((asked.name(), median));
     }
@@ -290,10 +354,45 @@ fn tried(trial: &Trial, course: &Course, stretches: &Stretches, own: &[(Asked, f
         many: trial.many,
         aic: trial.log_likelihood.map(|log| 2.0 * trial.many as f64 - 2.0 * log),
         figures: medians,
-        could_be,
-        off: (squares / own.len().max(1) as f64).sqrt(),
+        could_be: is_among || is_near,
+        off: (squares / seen.own.len().max(1) as f64).sqrt(),
         taken: false,
     })
+}
+
+/// What a trace shows, that draws are held against.
+struct Seen<'a> {
+    /// The figures that are told.
+    own: &'a [(Asked, f64)],
+    /// Widths of windows in nanoseconds, and the index of dispersion about the rate's own course: what a course that moves does not hide.
+    about: &'a [(u64, f64)],
+}
+
+fn log(x: f64) -> f64 {
+    libm::log(x.max(1e-3))
+}
+
+/// Whether figures, all taken together, lie within the reach of the furthest of the draws: the sum of squares in standard deviations
+/// of each figure. Of draws of the same process one in 40 is (Barnard's Monte Carlo test, 1963), however the figures hang together.
+fn is_among(draws: &[Vec<f64>], own: &[f64]) -> bool {
+    let moments: Vec<(f64, f64)> = draws
+        .iter()
+        .map(|list| {
+            let moments: Moments = list.iter().copied().collect();
+            let spread = moments.variance().unwrap_or(0.0).sqrt();
+            (moments.mean().unwrap_or(0.0), spread.max(1e-9))
+        })
+        .collect();
+    let far = |figures: &mut dyn Iterator<Item = f64>| -> f64 {
+        let squares = figures.zip(&moments).map(|(x, (mean, spread))| {
+            let z = (x - mean) / spread;
+            z * z
+        });
+        squares.sum()
+    };
+    let many = draws.first().map_or(0, Vec::len);
+    let furthest = (0..many).map(|i| far(&mut draws.iter().map(|list| list[i])));
+    far(&mut own.iter().copied()) <= furthest.fold(0.0, f64::max)
 }
 
 /// The least, the median and the greatest.
@@ -337,6 +436,59 @@ mod tests {
             let right = taken.iter().filter(|taken| **taken == name).count();
             assert!(right >= 3, "{name}: {taken:?}");
         }
+    }
+
+    /// Three hours of it, which half an hour is drawn of: by the densities of its gaps, some of which are below a nanosecond, its variation was
+    /// 2.29, and an mmpp nearer.
+    #[test]
+    fn bursts_below_the_clock_are_known_again() {
+        let choice = chosen(r#"{ "gamma": { "rate": "20/s", "cv": 2.5 } }"#, 3);
+        assert_eq!(choice.taken.name(), "gamma", "{choice:?}");
+        let cv = serde_json::to_value(&choice.taken).unwrap()["gamma"]["cv"]
+            .as_f64()
+            .unwrap();
+        assert!((cv / 2.5 - 1.0).abs() < 0.03, "{cv}");
+    }
+
+    fn candidate(many: usize, aic: Option<f64>, off: f64, could_be: bool) -> Candidate {
+        Candidate {
+            process: "it",
+            parameters: String::new(),
+            many,
+            aic,
+            figures: vec![("dispersion, 10 s".to_owned(), 1.2)],
+            could_be,
+            off,
+            taken: false,
+        }
+    }
+
+    #[test]
+    fn of_those_that_hold_the_fewest_parameters_go_first_unless_gaps_are_far_likelier() {
+        let of = |candidates: &[Candidate]| likeliest(candidates);
+        let known = |aic: f64, many: usize| candidate(many, Some(aic), 0.1, true);
+        assert_eq!(of(&[known(10.0, 1), known(4.0, 2), known(3.0, 4)]), Some(0));
+        assert_eq!(of(&[known(10.0, 1), known(-4.0, 2), known(-20.0, 4)]), Some(2));
+        assert_eq!(of(&[known(10.0, 2), known(9.0, 2)]), Some(1));
+        assert_eq!(
+            of(&[candidate(2, None, 0.3, true), candidate(2, None, 0.1, true)]),
+            Some(1)
+        );
+        assert_eq!(of(&[candidate(1, None, 0.1, false)]), None);
+        let why = reason(&[candidate(1, None, 0.1, true)], 0, &[(Asked::Dispersion(10), 1.39)]);
+        assert!(
+            why.contains("calmer than the trace in dispersion, 10 s (1.20 for 1.39)"),
+            "{why}"
+        );
+    }
+
+    /// Of two figures that go together each may be two deviations off, but not one up and one down.
+    #[test]
+    fn figures_are_held_against_draws_together() {
+        let draws: Vec<f64> = (0..39).map(|i| f64::from(i) / 39.0).collect();
+        let both = [draws.clone(), draws];
+        assert!(is_among(&both, &[0.9, 0.9]));
+        assert!(!is_among(&both, &[0.5, 2.0]));
     }
 
     /// The variation of a Weibull law of shape 1 is 1, and of shape 1/2 √5.

@@ -256,3 +256,60 @@ fn the_model_has_the_tokens_of_the_trace() {
         "{said}"
     );
 }
+
+#[test]
+fn advice_is_in_the_options_of_this_command() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = folder.path();
+    let mut rows = "startTime,prompt_tokens,completion_tokens,end_user,team_id\n".to_owned();
+    for i in 0..30 {
+        writeln!(
+            rows,
+            "2026-03-02T09:00:{i:02}.120Z,{},40,u{},t{}",
+            100 + i,
+            i % 3,
+            i % 2
+        )
+        .unwrap();
+    }
+    fs::write(at.join("spend.csv"), rows).unwrap();
+    let it = &found(at, &["traffic", "spend.csv", "--format", "json"])["trace"];
+    let warnings = it["warnings"].to_string();
+    for option in ["--columns user=end_user", "--columns tag.team=team_id"] {
+        assert!(warnings.contains(option), "{warnings}");
+    }
+    assert!(!warnings.contains("`replay`"), "{warnings}");
+    fs::write(at.join("ms.csv"), "when,in,out\n1700000000000,2,3\n").unwrap();
+    let output = simcap(at, &["traffic", "ms.csv", "--columns", "time=when,input=in,output=out"]);
+    let said = text(&output.stderr);
+    assert!(said.contains("with unit=ms") && !said.contains("`replay`"), "{said}");
+}
+
+/// More rows are written than a pipe holds, so that the command reads them; then it waits for others.
+#[cfg(unix)]
+#[test]
+fn an_interrupt_ends_it_with_a_message() {
+    use std::io::Write;
+    use std::process::{Command, Stdio};
+
+    let mut child = Command::new(env!("CARGO_BIN_EXE_simcap"))
+        .args(["traffic", "-"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut pipe = child.stdin.take().unwrap();
+    let rows = "2024-05-10 00:00:01,7,7\n".repeat(20_000);
+    pipe.write_all(format!("TIMESTAMP,ContextTokens,GeneratedTokens\n{rows}").as_bytes())
+        .unwrap();
+    let sent = Command::new("kill").args(["-INT", &child.id().to_string()]).status();
+    assert!(sent.unwrap().success());
+    let output = child.wait_with_output().unwrap();
+    drop(pipe);
+    let said = text(&output.stderr);
+    assert_eq!(
+        (output.status.code(), said.as_str()),
+        (Some(3), "error: interrupted: no model is written\n")
+    );
+}

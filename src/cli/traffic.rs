@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, anyhow};
 use clap::{Args, ValueEnum};
 
-use super::{Done, Exit, Failure, print, style};
+use super::{Done, Exit, Failure, print, signals, style};
 use crate::calibrate::traffic::{Description, Model, describe, fit, markdown, page, terminal};
 use crate::form::diagnose::{nearest, quoted};
 use crate::form::named::Named;
@@ -64,6 +64,11 @@ struct Found<'a> {
 
 impl Traffic {
     pub(super) fn run(self) -> Done {
+        // Files are written at the end and in one go: until then nothing is there that could be kept.
+        signals::watch(|| {
+            tell!("error: interrupted: no model is written");
+            std::process::exit(Exit::Runtime as i32)
+        });
         let reading = self.reading()?;
         let fits = self.fit.is_some() || self.out.is_some();
         if fits && self.files.len() > 1 {
@@ -75,7 +80,11 @@ impl Traffic {
         let mut found = Vec::new();
         for file in &self.files {
             let trace = read(file, &reading)?;
-            let description = describe(&name(file), &trace);
+            let mut description = describe(&name(file), &trace);
+            description
+                .warnings
+                .iter_mut()
+                .for_each(|said| *said = own_options(said));
             let model = match fits {
                 true => Some(
                     fit(&trace, &description, self.seed)
@@ -204,8 +213,42 @@ fn read(file: &Path, reading: &Reading) -> Result<Trace, Failure> {
                 lines.join("\n")
             ))
         }
-        error => wrong(error.to_string()),
+        error => wrong(own_options(&error.to_string())),
     })
+}
+
+/// What the reader of traces says of the members of `replay`, in the options of this command.
+fn own_options(said: &str) -> String {
+    let mut said = said.to_owned();
+    for (in_replay, here) in [
+        (
+            "`\"keep\": { \"user\": \"end_user\" }` in `replay` keeps it",
+            "`--columns user=end_user` tells it",
+        ),
+        (
+            "`\"keep\": { \"tags\": { \"team\": \"team_id\" } }` in `replay` keeps it",
+            "`--columns tag.team=team_id` tells it",
+        ),
+        (
+            "are replayed together; `only` in `replay` takes those of one",
+            "are described together; `--only` takes those of one",
+        ),
+        (
+            "are replayed like the others; `only` in `replay` takes those of one",
+            "are described like the others; `--only` takes those of one",
+        ),
+        ("are replayed like the others", "are described like the others"),
+    ] {
+        said = said.replace(in_replay, here);
+    }
+    for unit in ["ms", "us", "ns"] {
+        let in_replay = format!("say in `replay` which columns are which, with \"unit\": \"{unit}\"");
+        let here = format!(
+            "say which columns are which, with unit={unit}, like --columns time=created_at,input=prompt_tokens,output=completion_tokens,unit={unit}"
+        );
+        said = said.replace(&in_replay, &here);
+    }
+    said
 }
 
 /// The names of what a column may be, besides tags.

@@ -9,6 +9,7 @@ mod diffs;
 mod expected;
 mod exports;
 mod members;
+mod mistakes;
 mod models;
 mod newcomer;
 mod rules;

@@ -22,6 +22,7 @@ use super::model::{Gateway, Group, Member, Product};
 use super::source::Config;
 use super::tree::{Node, Place};
 use super::warning::{self, Warning};
+use super::{spelling, statuses};
 use crate::form::units::seconds;
 use crate::stats::sorting;
 use doubts::{ask, doubts};
@@ -91,6 +92,23 @@ const REQUEST: f64 = 60.0;
 /// Envoy Gateway's bound on retries at once, and how often it lets a host that was tried be drawn again.
 const PARALLEL_RETRIES: u64 = 1024;
 const REDRAWS: u64 = 5;
+
+/// The words of `retryOn.triggers`.
+const TRIGGERS: [&str; 13] = [
+    "5xx",
+    "gateway-error",
+    "reset",
+    "reset-before-request",
+    "connect-failure",
+    "retriable-4xx",
+    "refused-stream",
+    "retriable-status-codes",
+    "cancelled",
+    "deadline-exceeded",
+    "internal",
+    "resource-exhausted",
+    "unavailable",
+];
 
 /// Whether a document is of one of these kinds.
 pub(super) fn fits(config: &Config) -> bool {
@@ -213,6 +231,14 @@ pub(super) fn read(config: &Config) -> Gateway {
     };
     quotas(&of_kind("QuotaPolicy").collect::<Vec<_>>(), &mut gateway);
     doubts(config, &rules, &policy, &mut gateway);
+    let said = traffic.and_then(|node| node.find("retry.retryOn")?.entry("triggers"));
+    for (entry, word) in said
+        .into_iter()
+        .flat_map(|entry| entry.value.texts().into_iter().map(move |word| (entry, word)))
+    {
+        let warning = spelling::of_value("retry.retryOn.triggers", entry, word, &TRIGGERS);
+        gateway.warnings.extend(warning);
+    }
     ask(&mut gateway, traffic);
     warning::sort(&mut gateway.warnings);
     gateway
@@ -269,8 +295,10 @@ fn policy(traffic: Option<&Node>, total: f64) -> Policy {
         let mut on: Vec<Value> = statuses
             .iter()
             .filter_map(Node::number)
-            .map(|code| json!(code as u64))
+            .filter_map(|code| statuses::simulated(code as u64))
+            .map(|code| json!(code))
             .collect();
+        on.dedup();
         let triggers = retry.find("retryOn.triggers").map_or_else(Vec::new, Node::texts);
         let words: &[(&str, &[&str])] = &[
             ("connect-failure", &["connection_error", "timeout_connect"]),

@@ -23,6 +23,7 @@ use super::ledger::Verdict::{Approximated as A, Ignored as I, Modelled as M, Not
 use super::ledger::{self, Key};
 use super::model::{Gateway, Group, Member, Product};
 use super::source::Config;
+use super::spelling;
 use super::tree::{Node, Place};
 use super::warning::{self, Warning};
 use crate::form::object;
@@ -467,7 +468,34 @@ fn policy(balancer: &Node, names: &[&str], weights: &Map<String, Value>) -> Valu
     }
 }
 
+/// The algorithms of a balancer.
+const ALGORITHMS: [&str; 7] = [
+    "round-robin",
+    "lowest-latency",
+    "lowest-usage",
+    "consistent-hashing",
+    "least-connections",
+    "semantic",
+    "priority",
+];
+
+/// The criteria of a failover that no failure of a provider is.
+const FURTHER: [&str; 2] = ["invalid_header", "non_idempotent"];
+
 fn doubts(proxy: &Node, balancer: &Node, criteria: &[&str], warnings: &mut Vec<Warning>) {
+    if let Some((entry, name)) = balancer
+        .entry("algorithm")
+        .and_then(|entry| Some((entry, entry.value.text()?)))
+    {
+        warnings.extend(spelling::of_value("balancer.algorithm", entry, name, &ALGORITHMS));
+    }
+    if let Some(entry) = balancer.entry("failover_criteria") {
+        let known: Vec<&'static str> = CRITERIA.iter().map(|(name, _)| *name).chain(FURTHER).collect();
+        let unknown = criteria
+            .iter()
+            .filter_map(|name| spelling::of_value("balancer.failover_criteria", entry, name, &known));
+        warnings.extend(unknown);
+    }
     let at = balancer.entry("failover_criteria").map_or(proxy.at, |entry| entry.at);
     let code = if criteria.contains(&"non_idempotent") {
         "post-needs-non_idempotent"

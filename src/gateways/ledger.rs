@@ -65,7 +65,7 @@ pub fn verdict(shape: &str, keys: &[Key<'_>]) -> Option<Verdict> {
 }
 
 /// A mark of a value that two values share only if they are equal, or by rare chance.
-fn mark(node: &Node) -> u64 {
+pub(super) fn mark(node: &Node) -> u64 {
     fn add(node: &Node, hasher: &mut DefaultHasher) {
         match &node.value {
             Value::Scalar { text, quoted } => (0, text, quoted).hash(hasher),

@@ -26,6 +26,8 @@ pub mod secrets;
 pub mod settled;
 pub mod show;
 pub mod source;
+mod spelling;
+mod statuses;
 pub mod tensorzero;
 pub mod toml;
 pub mod tree;
@@ -88,6 +90,9 @@ struct Reader {
     verdict: fn(&str) -> Option<ledger::Verdict>,
     /// Which settings are numbers, and from where to where, by the shape that the second makes of a path.
     values: (&'static [values::Rule], values::Shape),
+    /// The table of keys, and the further keys that its sections may have.
+    keys: &'static [ledger::Key<'static>],
+    spelling: spelling::Spelling,
     /// Whether it reads the first document alone.
     is_one_document: bool,
 }
@@ -100,6 +105,8 @@ const READERS: &[Reader] = &[
         read: litellm::read,
         verdict: |shape| ledger::verdict(shape, litellm::KEYS),
         values: (values::rules::LITELLM, str::to_owned),
+        keys: litellm::KEYS,
+        spelling: spelling::LITELLM,
         is_one_document: true,
     },
     Reader {
@@ -110,6 +117,8 @@ const READERS: &[Reader] = &[
         values: (values::rules::PORTKEY, |shape| {
             shape.trim_start_matches("targets[].").to_owned()
         }),
+        keys: portkey::KEYS,
+        spelling: spelling::PORTKEY,
         is_one_document: true,
     },
     Reader {
@@ -118,6 +127,8 @@ const READERS: &[Reader] = &[
         read: envoy::read,
         verdict: |shape| ledger::verdict(shape, envoy::KEYS),
         values: (values::rules::ENVOY_AI, str::to_owned),
+        keys: envoy::KEYS,
+        spelling: spelling::ENVOY_AI,
         is_one_document: false,
     },
     Reader {
@@ -126,6 +137,8 @@ const READERS: &[Reader] = &[
         read: kong::read,
         verdict: |shape| ledger::verdict(shape, kong::KEYS),
         values: (values::rules::KONG, of_plugin),
+        keys: kong::KEYS,
+        spelling: spelling::KONG,
         is_one_document: true,
     },
     Reader {
@@ -134,6 +147,8 @@ const READERS: &[Reader] = &[
         read: bifrost::read,
         verdict: |shape| ledger::verdict(shape, bifrost::KEYS),
         values: (values::rules::BIFROST, str::to_owned),
+        keys: bifrost::KEYS,
+        spelling: spelling::BIFROST,
         is_one_document: true,
     },
     Reader {
@@ -142,6 +157,8 @@ const READERS: &[Reader] = &[
         read: envoy_bootstrap::read,
         verdict: |shape| ledger::verdict(shape, envoy_bootstrap::KEYS),
         values: (values::rules::ENVOY, envoy_bootstrap::snake_case),
+        keys: envoy_bootstrap::KEYS,
+        spelling: spelling::ENVOY,
         is_one_document: false,
     },
     Reader {
@@ -150,6 +167,8 @@ const READERS: &[Reader] = &[
         read: tensorzero::read,
         verdict: |shape| ledger::verdict(shape, tensorzero::KEYS),
         values: (values::rules::TENSORZERO, str::to_owned),
+        keys: tensorzero::KEYS,
+        spelling: spelling::TENSORZERO,
         is_one_document: true,
     },
 ];
@@ -239,6 +258,8 @@ fn sifted(config: &Config, reader: &Reader) -> Gateway {
             .warnings
             .push(warning::Warning::new("further-document", "", Some(further.at)));
     }
+    statuses::say(config, &mut gateway.ledger);
+    spelling::look(config, reader, &mut gateway);
     let told = secrets::told(&gateway.warnings);
     let more = secrets::warnings(config).into_iter();
     gateway

@@ -24,6 +24,7 @@ use super::model::{Gateway, Group, Member, Product};
 use super::source::Config;
 use super::tree::{Node, Place, Value as Is};
 use super::warning::{self, Warning};
+use super::{spelling, statuses};
 use query::{classes, in_words, value};
 use ways::{Cost, Costs, FAILURES, Way, chosen, drawn, in_turn, leaf};
 
@@ -95,6 +96,9 @@ struct Rules {
     /// The timeout in milliseconds.
     timeout: Option<f64>,
 }
+
+/// The modes of a strategy.
+const MODES: [&str; 4] = ["single", "loadbalance", "fallback", "conditional"];
 
 /// The statuses that are tried again by default.
 const RETRIED: [u64; 5] = [429, 500, 502, 503, 504];
@@ -243,7 +247,7 @@ impl Rules {
         let mut of = Map::new();
         of.insert("attempts".to_owned(), json!(self.attempts));
         if let Some(codes) = &self.codes {
-            of.insert("on_status_codes".to_owned(), json!(codes));
+            of.insert("on_status_codes".to_owned(), json!(statuses::all(codes)));
         }
         if self.header {
             of.insert("use_retry_after_header".to_owned(), json!(true));
@@ -302,6 +306,10 @@ impl Reading {
         let strategy = node.get("strategy");
         let mode = strategy.and_then(|s| s.text_of("mode")).unwrap_or("single");
         let at = strategy.map_or(node.at, |s| s.at);
+        if let Some(entry) = strategy.and_then(|s| s.entry("mode")) {
+            self.warnings
+                .extend(spelling::of_value("strategy.mode", entry, mode, &MODES));
+        }
         if let Some(breaker) = strategy.and_then(|s| s.get("cb_config")) {
             self.breaker = Some(breaker::of(breaker));
             self.breaker_at = Some(breaker.at);
@@ -353,7 +361,7 @@ impl Reading {
                 let targets: Vec<&Value> = found.iter().map(|(.., (place, _))| place).collect();
                 let mut of = json!({ "targets": targets });
                 if let Some(on) = &on {
-                    of["on"] = json!(on);
+                    of["on"] = json!(statuses::all(on));
                 }
                 let goes_on = |code: u64| on.as_ref().is_none_or(|on| on.contains(&code));
                 let ways = found.into_iter().map(|(.., (_, ways))| ways);

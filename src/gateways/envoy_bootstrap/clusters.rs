@@ -4,6 +4,7 @@ use serde_json::{Map, Value, json};
 
 use super::{Notes, items, seconds_at, span, text};
 use crate::form::object;
+use crate::gateways::spelling;
 use crate::gateways::tree::{Node, Place};
 
 /// Envoy's bound on connections, on requests that wait and on requests, where none is given.
@@ -196,6 +197,17 @@ fn hosts(cluster: &str, node: &Node, notes: &mut Notes) -> Vec<Host> {
     hosts
 }
 
+/// The values of `lb_policy`.
+const POLICIES: [&str; 7] = [
+    "ROUND_ROBIN",
+    "LEAST_REQUEST",
+    "RING_HASH",
+    "RANDOM",
+    "MAGLEV",
+    "CLUSTER_PROVIDED",
+    "LOAD_BALANCING_POLICY_CONFIG",
+];
+
 /// The balancer, from `load_balancing_policy`, which goes before it, or `lb_policy`.
 fn balancer(node: &Node, cluster: &str, notes: &mut Notes) -> Balancer {
     let newer = items(node, "load_balancing_policy.policies").first();
@@ -215,7 +227,13 @@ fn balancer(node: &Node, cluster: &str, notes: &mut Notes) -> Balancer {
         "RANDOM" => Balancer::Random,
         "RING_HASH" | "MAGLEV" => Balancer::Hash,
         _ => {
-            notes.warn("balancer-is-approximated", &format!("{cluster} {name}"), at);
+            let said = node.entry("lb_policy").filter(|_| named.is_none());
+            let unknown =
+                said.and_then(|entry| spelling::of_value(&format!("{cluster} lb_policy"), entry, &name, &POLICIES));
+            match unknown {
+                Some(warning) => notes.warnings.push(warning),
+                None => notes.warn("balancer-is-approximated", &format!("{cluster} {name}"), at),
+            }
             Balancer::InTurn
         }
     }

@@ -72,7 +72,8 @@ pub(super) fn snake_case(key: &str) -> String {
         }
         out.push(c.to_ascii_lowercase());
     }
-    out
+    // A digit begins a word here, which camel case does not show.
+    out.replace("consecutive5xx", "consecutive_5xx")
 }
 
 fn snake_entry(entry: &Entry) -> Entry {

@@ -5,6 +5,7 @@ use serde_json::{Map, Value, json};
 use super::clusters::{Cluster, Host};
 use super::{IDLE, Notes, TIMEOUT, items, limits, seconds, seconds_at, span, text};
 use crate::form::object;
+use crate::gateways::statuses;
 use crate::gateways::tree::{Node, Place};
 
 /// A route that leads to clusters.
@@ -250,7 +251,7 @@ fn retries(policy: &Node, at: Place, notes: &mut Notes) -> Retries {
         .iter()
         .filter_map(Node::number)
         .map(|code| code as u64)
-        .filter(|code| (400..600).contains(code))
+        .filter_map(statuses::simulated)
         .collect();
     if words.contains(&"retriable-status-codes") {
         codes.iter().for_each(|code| add(&code.to_string()));

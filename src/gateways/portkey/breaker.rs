@@ -3,6 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::codes;
+use crate::gateways::statuses;
 use crate::gateways::tree::Node;
 
 /// The breaker as an experiment has it.
@@ -23,7 +24,8 @@ pub(super) fn of(node: &Node) -> Value {
     put("cooldown_interval", interval.map(|s| json!(format!("{s}s"))));
     put(
         "failures",
-        node.get("failure_status_codes").map(|node| json!(codes(node))),
+        node.get("failure_status_codes")
+            .map(|node| json!(statuses::all(&codes(node)))),
     );
     json!({ "portkey": of })
 }

@@ -4,6 +4,7 @@
 //!   models as none, version 1 as all.
 //! - A virtual key is a group for each model that it allows: drawn among its providers by weight, and the provider that was not drawn
 //!   comes next. Each makes all of its own retries; the caller is told of the first's failure.
+//! - What a virtual key does not allow (`virtual_keys`) goes to no provider; one that is not active makes no group.
 //! - A retry waits min(initial × 2ᵏ, max) × U(0.8, 1.2); 500 ms and 5 s by default, with no retries. Timeouts are 30 s, and 120 s between tokens.
 //!
 //! Source: config.schema.json 003ecc6, `core/schemas/provider.go`. Left out: routing rules in CEL, the enterprise balancer, what a
@@ -21,9 +22,11 @@ use super::warning::{self, Warning};
 use crate::form::object;
 use crate::form::units::seconds;
 use cases::Part;
+use virtual_keys::{allowed, doubts, is_off, may_use, models};
 
 mod cases;
 mod limits;
+mod virtual_keys;
 
 /// Bifrost as a product that is read.
 pub static PRODUCT: Product = Product {
@@ -37,7 +40,7 @@ pub(super) const KEYS: &[Key<'static>] = &[
     ("$schema", I, "for editors"),
     ("version", M, "what an empty list of models means"),
     ("client.drop_excess_requests", A, "a full line refuses; without it callers wait for a place in the line"),
-    ("client", I, "how it runs"),
+    ("client.*", I, "how it runs"),
     ("providers.*.keys[].name", M, "the provider's name"),
     ("providers.*.keys[].weight", M, "the weight of the draw among keys"),
     ("providers.*.keys[].models", M, "which models the key allows"),
@@ -55,7 +58,8 @@ pub(super) const KEYS: &[Key<'static>] = &[
     ("governance.virtual_keys[].provider_configs[].provider", M, "the provider"),
     ("governance.virtual_keys[].provider_configs[].weight", M, "the weight of the draw among providers"),
     ("governance.virtual_keys[].provider_configs[].allowed_models", M, "which models may be asked for"),
-    ("governance.virtual_keys[].provider_configs[].key_ids", A, "all keys of the provider"),
+    ("governance.virtual_keys[].provider_configs[].key_ids", M, "which keys of the provider may be used"),
+    ("governance.virtual_keys[].is_active", M, "whether requests with the virtual key are served"),
     ("governance.virtual_keys[].provider_configs[].rate_limit", N, "an exceeded provider leaves routing"),
     ("governance.virtual_keys[].provider_configs[].budget", M, "the virtual key's budget at that provider's keys"),
     ("governance.virtual_keys[].rate_limit", A, "the virtual key's own limits, in windows that begin with their first use"),
@@ -68,7 +72,9 @@ pub(super) const KEYS: &[Key<'static>] = &[
     ("governance.teams", N, "limits of teams"),
     ("governance.customers", N, "limits of customers"),
     ("governance.routing_rules", N, "rules in CEL"),
-    ("governance", I, "teams and customers: not in routing"),
+    ("governance.virtual_keys[].provider_configs[].budget_id", N, "an exceeded provider leaves routing"),
+    ("governance.virtual_keys[].provider_configs[].*", I, "a description"),
+    ("governance.*", I, "not in routing"),
     ("plugins[].name", M, "the plugin"),
     ("plugins[].enabled", M, "whether it is on"),
     ("plugins[].config.ttl", A, "how long answers live, where prompts are kept; else in the share of hits"),
@@ -155,10 +161,17 @@ pub(super) fn read(config: &Config) -> Gateway {
     let providers = root.get("providers").map_or(&[][..], Node::entries);
     let mut warnings = Vec::new();
     let mut groups = Vec::new();
+    let mut left_out = Vec::new();
     let (mut budgets, mut key_budgets, mut limiters) = (Vec::new(), Vec::new(), Vec::new());
     for key in root.find("governance.virtual_keys").map_or(&[][..], Node::items) {
         let own = key.text_of("id").or(key.text_of("name")).unwrap_or("virtual key");
-        for model in models(key) {
+        if is_off(key) {
+            warnings.push(Warning::new("virtual-key-is-off", own, Some(key.at)));
+            left_out.push(format!("{own} (not active)"));
+            continue;
+        }
+        doubts(key, own, old, &mut warnings);
+        for model in models(key, old) {
             groups.extend(group(
                 &format!("{own} {model}"),
                 own,
@@ -197,7 +210,11 @@ pub(super) fn read(config: &Config) -> Gateway {
             warnings.push(Warning::new("duration-letters", "", Some(limit.at)));
         }
     }
-    if groups.is_empty() {
+    let asks_for_keys = ["enforce_auth_on_inference", "enforce_governance_header"];
+    let asks_for_keys = root
+        .get("client")
+        .is_some_and(|client| asks_for_keys.iter().any(|key| client.flag(key)));
+    if groups.is_empty() && !asks_for_keys {
         // Without virtual keys callers name provider and model.
         let all = providers.iter().filter_map(|entry| direct(entry, old, &mut warnings));
         groups = all.collect();
@@ -244,7 +261,7 @@ pub(super) fn read(config: &Config) -> Gateway {
         warnings,
         limits: limits::of(root),
         ledger: ledger::of(root, KEYS),
-        left_out: Vec::new(),
+        left_out,
         ask: vec![
             "which virtual keys ask, and how much".to_owned(),
             "tokens, and latency of every key".to_owned(),
@@ -346,26 +363,18 @@ fn cache(root: &Node, warnings: &mut Vec<Warning>) -> Option<Cache> {
     })
 }
 
-/// The models that a virtual key names.
-fn models(key: &Node) -> Vec<String> {
-    let shares = key.get("provider_configs").map_or(&[][..], Node::items);
-    let mut models: Vec<String> = Vec::new();
-    for model in shares
-        .iter()
-        .flat_map(|share| share.get("allowed_models").map_or_else(Vec::new, Node::texts))
-    {
-        if !models.iter().any(|known| known == model) {
-            models.push(model.to_owned());
-        }
-    }
-    models
-}
-
-/// The keys of a provider that allow `model`, with their weights.
-fn keys(entry: &Entry, model: &str, old: bool, warnings: &mut Vec<Warning>) -> Vec<(Member, f64)> {
+/// The keys of a provider that allow `model` and that `may` be used, with their weights.
+fn keys(
+    entry: &Entry,
+    model: &str,
+    old: bool,
+    may: &dyn Fn(&Node) -> bool,
+    warnings: &mut Vec<Warning>,
+) -> Vec<(Member, f64)> {
     let provider = &entry.value;
     let mut found = Vec::new();
-    for key in provider.get("keys").map_or(&[][..], Node::items) {
+    let all = provider.get("keys").map_or(&[][..], Node::items).iter();
+    for key in all.filter(|key| may(key)) {
         let own = key.text_of("name").unwrap_or("key");
         let allowed = key.get("models").map_or_else(Vec::new, Node::texts);
         if allowed.is_empty() && !old && key.get("models").is_some() {
@@ -419,14 +428,14 @@ fn group(
     let mut members = Vec::new();
     let mut parts = Vec::new();
     for share in key.get("provider_configs").map_or(&[][..], Node::items) {
-        let allowed = share.get("allowed_models").map_or_else(Vec::new, Node::texts);
+        let allowed = allowed(share, "allowed_models", old);
         let entry = providers
             .iter()
             .find(|entry| Some(entry.key.as_str()) == share.text_of("provider"));
         let Some(entry) = entry.filter(|_| allowed.contains(&model) || allowed.contains(&"*")) else {
             continue;
         };
-        let of = keys(entry, model, old, warnings);
+        let of = keys(entry, model, old, &|key| may_use(share, key, old), warnings);
         if of.is_empty() {
             continue;
         }
@@ -443,11 +452,11 @@ fn group(
         };
         target["weight"] = json!(weight);
         targets.push(target);
-        members.extend(of.into_iter().map(|(member, _)| member));
+        members.extend(of);
     }
-    let first = members.first()?.clone();
+    let first = members.first()?.0.clone();
     let policy = match targets.as_slice() {
-        [_] => among(&members.iter().map(|m| (m.clone(), 1.0)).collect::<Vec<_>>()),
+        [_] => among(&members),
         _ => json!({ "tree": { "sample_without_replacement": { "targets": targets } } }),
     };
     let (cases, worst_attempts, worst_seconds) = cases::of(&parts);
@@ -463,7 +472,7 @@ fn group(
         cases,
         worst_attempts,
         worst_seconds,
-        members,
+        members: members.into_iter().map(|(member, _)| member).collect(),
         facts: [("tags".to_owned(), json!({ "key": virtual_key }))]
             .into_iter()
             .collect(),
@@ -473,7 +482,7 @@ fn group(
 
 /// A provider that callers name themselves.
 fn direct(entry: &Entry, old: bool, warnings: &mut Vec<Warning>) -> Option<Group> {
-    let of = keys(entry, "*", old, warnings);
+    let of = keys(entry, "*", old, &|_| true, warnings);
     let first = of.first()?.0.at;
     let part = Part {
         name: entry.key.clone(),

@@ -17,6 +17,43 @@ fn told(text: &str, code: &str) -> Vec<String> {
         .collect()
 }
 
+const KEYS: &str = "providers: {openai: {keys: [{name: k1, value: env.A, weight: 0.7, models: ['*']}, \
+    {name: k2, value: env.B, weight: 0.3, models: ['*']}]}}\n\
+    governance: {virtual_keys: [{id: v, is_active: true, provider_configs: [{provider: openai, weight: 1, allowed_models: [gpt-4.1]}]}]}\n";
+
+#[test]
+fn a_virtual_key_draws_its_keys_by_weight_and_is_let_through_only_where_it_is_allowed() {
+    let policy = |text: &str| of(text).groups[0].policy.clone();
+    let weights = serde_json::json!({ "weighted": { "weights": { "openai/k1": 0.7, "openai/k2": 0.3 } } });
+    assert_eq!(policy(KEYS), weights);
+    let one = KEYS.replace("allowed_models", "key_ids: [k2], allowed_models");
+    assert_eq!(policy(&one)["single"]["provider"], "openai/k2");
+    let none = KEYS.replace("allowed_models", "key_ids: [], allowed_models");
+    assert_eq!(
+        told(&none, "virtual-key-allows-nothing"),
+        ["v at openai: `key_ids` is empty"]
+    );
+    assert!(of(&none).groups.iter().all(|group| !group.name.starts_with("v ")));
+    let missing = KEYS.replace(", allowed_models: [gpt-4.1]", "");
+    assert_eq!(
+        told(&missing, "virtual-key-allows-nothing"),
+        ["v at openai: `allowed_models` is missing"]
+    );
+    // Version 1 reads it as all.
+    let old = of(&format!("version: 1\n{missing}"));
+    assert_eq!(old.groups[0].name, "v *");
+    let off = of(&KEYS.replace("is_active: true", "is_active: false"));
+    assert!(warnings(&off).contains(&"virtual-key-is-off: v".to_owned()));
+    assert!(off.groups.iter().all(|group| !group.name.starts_with("v ")));
+    let ledger = show::ledger(&of(
+        &KEYS.replace("{virtual_keys", "{budgets: [{id: b, max_limit: 3}], virtual_keys")
+    ));
+    assert!(
+        !ledger.contains("| governance |") && ledger.contains("| governance.budgets |"),
+        "{ledger}"
+    );
+}
+
 #[test]
 fn values_that_a_product_does_not_know_are_told() {
     let kong = "_format_version: '3.0'\nplugins:\n- name: ai-proxy-advanced\n  config:\n    balancer: {algorithm: roundrobin, failover_criteria: [error, http_529]}\n\

@@ -13,7 +13,8 @@ use crate::gateways::tree::{Entry, Node};
 /// The limits of a file.
 pub(super) fn of(root: &Node) -> Vec<Limit> {
     let mut all = Vec::new();
-    for key in root.find("governance.virtual_keys").map_or(&[][..], Node::items) {
+    let keys = root.find("governance.virtual_keys").map_or(&[][..], Node::items);
+    for key in keys.iter().filter(|key| !super::is_off(key)) {
         let own = key.text_of("id").or(key.text_of("name")).unwrap_or("virtual key");
         let refused = |status: u64| {
             format!(

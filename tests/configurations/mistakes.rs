@@ -17,6 +17,26 @@ fn told(text: &str, code: &str) -> Vec<String> {
         .collect()
 }
 
+/// `check_duplicates_across` of TensorZero refuses a variant that is in both lists.
+#[test]
+fn a_variant_is_asked_once_and_one_in_both_lists_is_refused() {
+    let text = "models: {gpt: {routing: [openai], providers: {openai: {type: openai, model_name: gpt-4.1}}}}\nfunctions:\n  answer:\n    type: chat\n\
+        \x20   variants: {main: {type: chat_completion, model: gpt}, alt: {type: chat_completion, model: gpt}}\n\
+        \x20   experimentation: {type: static_weights, candidate_variants: {main: 0.9, alt: 0.1}, fallback_variants: [alt]}\n";
+    assert_eq!(of(text).groups[0].worst_attempts, 2);
+    let said = told(text, "does-not-start");
+    assert_eq!(said.len(), 1);
+    assert!(
+        said[0].starts_with("functions.answer.experimentation: alt: "),
+        "{said:?}"
+    );
+    let none = text.replace("candidate_variants", "candidates");
+    assert_eq!(
+        told(&none, "does-not-start"),
+        ["functions.answer.experimentation: `candidate_variants` is missing: main is never drawn"]
+    );
+}
+
 const KEYS: &str = "providers: {openai: {keys: [{name: k1, value: env.A, weight: 0.7, models: ['*']}, \
     {name: k2, value: env.B, weight: 0.3, models: ['*']}]}}\n\
     governance: {virtual_keys: [{id: v, is_active: true, provider_configs: [{provider: openai, weight: 1, allowed_models: [gpt-4.1]}]}]}\n";

@@ -366,8 +366,40 @@ impl Reading<'_> {
             }
             None => {}
         }
+        let mut repeated = Vec::new();
         for item in said.get("fallback_variants").map_or(&[][..], Node::items) {
-            drawn.fallbacks.extend(find(item.text().unwrap_or(""), 1.0, item.at));
+            let name = item.text().unwrap_or("");
+            let is_there = |all: &[Variant]| all.iter().any(|variant| variant.name == name);
+            // A variant that was tried is not tried again.
+            match is_there(&drawn.candidates) || is_there(&drawn.fallbacks) {
+                true => repeated.push((name.to_owned(), item.at)),
+                false => drawn.fallbacks.extend(find(name, 1.0, item.at)),
+            }
+        }
+        let mut refuse = |of: String, at: Place, what: &str| {
+            let warning = Warning::new(
+                "does-not-start",
+                format!("functions.{function}.experimentation{of}"),
+                Some(at),
+            );
+            self.warnings.push(warning.saying(what));
+        };
+        for (name, at) in repeated {
+            let what = "a variant may stand once, among `candidate_variants` or among `fallback_variants`";
+            refuse(format!(": {name}"), at, what);
+        }
+        let of_weights = matches!(said.text_of("type"), Some("static" | "static_weights"));
+        if of_weights && said.get("candidate_variants").is_none() {
+            let never: Vec<&str> = all
+                .iter()
+                .map(|variant| variant.name.as_str())
+                .filter(|name| drawn.fallbacks.iter().all(|of| of.name != *name))
+                .collect();
+            let what = match never[..] {
+                [] => "`candidate_variants` is missing".to_owned(),
+                _ => format!("`candidate_variants` is missing: {} is never drawn", never.join(", ")),
+            };
+            refuse(String::new(), said.at, &what);
         }
         // Without either, all are drawn.
         if said.get("candidate_variants").is_none() && drawn.fallbacks.is_empty() {

@@ -17,6 +17,46 @@ fn told(text: &str, code: &str) -> Vec<String> {
         .collect()
 }
 
+/// LiteLLM 1.110 adds the text to a list and raises a TypeError.
+#[test]
+fn default_fallbacks_that_are_no_list_keep_litellm_from_starting() {
+    let text = "model_list:\n- {model_name: a, litellm_params: {model: openai/gpt-4.1}}\n- {model_name: b, litellm_params: {model: openai/gpt-4.1}}\n\
+        litellm_settings: {default_fallbacks: b}\n";
+    assert_eq!(
+        told(text, "does-not-start"),
+        ["default_fallbacks: it must be a list: `[b]`"]
+    );
+    assert!(told(&text.replace(": b}\n", ": [b]}\n"), "does-not-start").is_empty());
+}
+
+#[test]
+fn a_weight_of_0_beside_none_is_said_to_count_for_nothing() {
+    let text = "model_list:\n- {model_name: a, litellm_params: {model: openai/gpt-4.1}}\n\
+        - {model_name: a, litellm_params: {model: azure/x, weight: 0}}\n";
+    let said = told(text, "weight-0-counts-for-nothing");
+    assert_eq!(said, ["a-2: 50 % of the group's requests"]);
+    let drained = text.replace("openai/gpt-4.1}", "openai/gpt-4.1, weight: 1}");
+    assert!(told(&drained, "weight-0-counts-for-nothing").is_empty());
+}
+
+#[test]
+fn rpm_is_no_weight_where_nothing_is_drawn() {
+    let text = "model_list:\n- {model_name: a, litellm_params: {model: openai/gpt-4.1, rpm: 5}}\n\
+        - {model_name: a, litellm_params: {model: azure/x, rpm: 9}}\nrouter_settings: {routing_strategy: least-busy}\n";
+    let gateway = of(text);
+    let limits = &gateway.groups[0].limits;
+    let said = limits
+        .iter()
+        .find(|limit| limit.what.starts_with("requests in a minute"))
+        .unwrap();
+    assert!(
+        said.beyond.ends_with("it does nothing but bound calls at once"),
+        "{}",
+        said.beyond
+    );
+    assert!(show::ledger(&gateway).contains("a bound on calls at once; least-busy has no draw that it could weigh"));
+}
+
 /// `check_duplicates_across` of TensorZero refuses a variant that is in both lists.
 #[test]
 fn a_variant_is_asked_once_and_one_in_both_lists_is_refused() {

@@ -146,7 +146,14 @@ pub(super) fn of_keys(reading: &Reading<'_>, config: &Config, ledger: &mut [Row]
             by_place.entry(at).or_default().push(warning);
         }
     }
+    let bounds = ["rpm", "tpm"].map(|key| format!("model_list[].litellm_params.{key}"));
     for row in ledger {
+        if settings.strategy != "simple-shuffle" && bounds.contains(&row.shape) {
+            row.how = format!(
+                "a bound on calls at once; {} has no draw that it could weigh",
+                settings.strategy
+            );
+        }
         // What the router does not know goes to the provider with every request, and may change what it does.
         let parameter = row
             .shape
@@ -348,6 +355,11 @@ fn weights(reading: &Reading<'_>, groups: &[Group], warnings: &mut Vec<Warning>)
             continue;
         }
         for (deployment, share) in deployments.iter().zip(group.shares.iter().flatten()) {
+            if deployment.weight == Some(0.0) && *share > 0.0 {
+                let (name, at) = (&deployment.member.name, deployment.weight_at);
+                let what = format!("{:.0} % of the group's requests", share * 100.0);
+                warnings.push(Warning::new("weight-0-counts-for-nothing", name, at).saying(what));
+            }
             if *share == 0.0 {
                 warnings.push(Warning::new(
                     "zero-weight",

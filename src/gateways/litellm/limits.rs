@@ -76,9 +76,13 @@ pub(super) fn of_group(reading: &Reading<'_>, deployments: &[Deployment]) -> Vec
                 "the strategy leaves it out of the choice; where none is left the request ends at once with a 429, without a retry{counted}"
             ),
             (false, Some(_)) => format!("the strategy has no other: the request ends at once with a 429{counted}"),
-            (false, None) => {
+            (false, None) if settings.strategy == "simple-shuffle" => {
                 "no request is refused for it: it is a weight of the draw, and a bound on calls at once".to_owned()
             }
+            (false, None) => format!(
+                "no request is refused for it, and {} does not look at it: it does nothing but bound calls at once",
+                settings.strategy
+            ),
         };
         all.push(Limit::new(what, beyond, at));
     }

@@ -102,6 +102,10 @@ impl Settings {
         let default = first("default_fallbacks", "default_fallbacks").cloned();
         let context = first("context_window_fallbacks", "context_window_fallbacks").cloned();
         let content = first("content_policy_fallbacks", "content_policy_fallbacks").cloned();
+        if let Some(entry) = default.as_ref().filter(|entry| !entry.value.is_list()) {
+            let what = format!("it must be a list: `[{}]`", entry.value.text().unwrap_or("GROUP, …"));
+            warnings.push(Warning::new("does-not-start", "default_fallbacks", Some(entry.at)).saying(what));
+        }
         let mut chains = |entry: &Option<Entry>| entry.as_ref().map(|entry| chains(entry, warnings));
         let fallbacks = chains(&plain).unwrap_or_default();
         let (context, content) = (chains(&context), chains(&content));

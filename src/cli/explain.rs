@@ -58,12 +58,8 @@ impl From<gateways::Refused> for Failure {
 impl Explain {
     pub(super) fn run(self) -> Done {
         let gateway = gateways::read(&source::open(&self.config)?, self.product.as_deref())?;
-        if gateway.groups.is_empty() {
+        if let Some(what) = gateways::lacks(&gateway) {
             let file = self.config.display().to_string();
-            let what = format!(
-                "as {} reads it, has no group that callers could ask for",
-                gateway.product.title
-            );
             return Err(gateways::Refused::whole(&file, what).into());
         }
         let text = match self.format {

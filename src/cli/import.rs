@@ -53,6 +53,9 @@ impl Import {
             );
             return Err(gateways::Refused::whole(&file, what).into());
         }
+        if let Some(what) = gateways::lacks(&gateway) {
+            return Err(gateways::Refused::whole(&self.config.display().to_string(), what).into());
+        }
         let name = name(&self.config);
         let folder = self.out.unwrap_or_else(|| PathBuf::from(&name));
         let base = Assumptions::of(&gateway, &assumptions::built_in_prices());

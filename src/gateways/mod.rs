@@ -93,6 +93,8 @@ struct Reader {
     /// The table of keys, and the further keys that its sections may have.
     keys: &'static [ledger::Key<'static>],
     spelling: spelling::Spelling,
+    /// What a configuration must have to lead to a provider.
+    needs: &'static str,
     /// Whether it reads the first document alone.
     is_one_document: bool,
 }
@@ -107,6 +109,7 @@ const READERS: &[Reader] = &[
         values: (values::rules::LITELLM, str::to_owned),
         keys: litellm::KEYS,
         spelling: spelling::LITELLM,
+        needs: "a `model_list` whose entries have `model_name` and `litellm_params.model`",
         is_one_document: true,
     },
     Reader {
@@ -119,6 +122,7 @@ const READERS: &[Reader] = &[
         }),
         keys: portkey::KEYS,
         spelling: spelling::PORTKEY,
+        needs: "`targets`, or a `provider` or `virtual_key` of its own",
         is_one_document: true,
     },
     Reader {
@@ -129,6 +133,7 @@ const READERS: &[Reader] = &[
         values: (values::rules::ENVOY_AI, str::to_owned),
         keys: envoy::KEYS,
         spelling: spelling::ENVOY_AI,
+        needs: "an AIGatewayRoute whose `spec.rules` have `backendRefs`",
         is_one_document: false,
     },
     Reader {
@@ -139,6 +144,7 @@ const READERS: &[Reader] = &[
         values: (values::rules::KONG, of_plugin),
         keys: kong::KEYS,
         spelling: spelling::KONG,
+        needs: "a plugin `ai-proxy-advanced` with `config.targets`, or `ai-proxy` with `config.model`",
         is_one_document: true,
     },
     Reader {
@@ -149,6 +155,7 @@ const READERS: &[Reader] = &[
         values: (values::rules::BIFROST, str::to_owned),
         keys: bifrost::KEYS,
         spelling: spelling::BIFROST,
+        needs: "`providers` with `keys`, and models that they allow",
         is_one_document: true,
     },
     Reader {
@@ -159,6 +166,7 @@ const READERS: &[Reader] = &[
         values: (values::rules::ENVOY, envoy_bootstrap::snake_case),
         keys: envoy_bootstrap::KEYS,
         spelling: spelling::ENVOY,
+        needs: "`static_resources` with listeners whose routes lead to `clusters`",
         is_one_document: false,
     },
     Reader {
@@ -169,6 +177,7 @@ const READERS: &[Reader] = &[
         values: (values::rules::TENSORZERO, str::to_owned),
         keys: tensorzero::KEYS,
         spelling: spelling::TENSORZERO,
+        needs: "`models` with a `routing` and its `providers`",
         is_one_document: true,
     },
 ];
@@ -190,6 +199,29 @@ pub fn products() -> impl Iterator<Item = &'static str> {
 fn verdict(product: &model::Product, shape: &str) -> Option<ledger::Verdict> {
     let reader = READERS.iter().find(|reader| reader.product == product)?;
     (reader.verdict)(shape)
+}
+
+/// What a configuration lacks that leads to no provider, in words; nothing if it leads to one, or if a warning says what is wrong.
+pub fn lacks(gateway: &Gateway) -> Option<String> {
+    let is_wrong = || {
+        gateway
+            .warnings
+            .iter()
+            .any(|warning| warning.kind.level == warning::Level::Error)
+    };
+    let what = if gateway.groups.is_empty() {
+        "has no group that callers could ask for"
+    } else if !gateway.ledger.iter().any(|row| row.known) {
+        "has no key that is known"
+    } else if gateway.groups.iter().all(|group| group.members.is_empty()) && !is_wrong() {
+        "leads to no provider"
+    } else {
+        return None;
+    };
+    let reader = READERS.iter().find(|reader| reader.product == gateway.product);
+    let needs = reader.map_or("", |reader| reader.needs);
+    let title = gateway.product.title;
+    Some(format!("as {title} reads it, {what}: it needs {needs}"))
 }
 
 /// Makes a gateway of a configuration: of the product that is named, or of the one that its keys tell.

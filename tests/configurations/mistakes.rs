@@ -57,6 +57,37 @@ fn rpm_is_no_weight_where_nothing_is_drawn() {
     assert!(show::ledger(&gateway).contains("a bound on calls at once; least-busy has no draw that it could weigh"));
 }
 
+#[test]
+fn what_leads_to_no_provider_says_what_is_missing() {
+    let folder = tempfile::tempdir().unwrap();
+    for (text, product, expected) in [
+        (
+            "model_list:\n",
+            None,
+            "has no group that callers could ask for: it needs a `model_list`",
+        ),
+        (
+            "{\"strategy\":{\"mode\":\"fallback\"}}",
+            None,
+            "leads to no provider: it needs `targets`",
+        ),
+        (
+            "model_list: [{model_name: a, litellm_params: {model: x/y}}]",
+            Some("portkey"),
+            "has no key that is known: it needs `targets`",
+        ),
+    ] {
+        std::fs::write(folder.path().join("x.yaml"), text).unwrap();
+        let mut arguments = vec!["explain", "x.yaml"];
+        arguments.extend(product.into_iter().flat_map(|name| ["--product", name]));
+        let output = simcap(folder.path(), &arguments);
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(2), "{text}: {said}");
+        let words = said.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(words.contains(expected), "{said}");
+    }
+}
+
 /// `check_duplicates_across` of TensorZero refuses a variant that is in both lists.
 #[test]
 fn a_variant_is_asked_once_and_one_in_both_lists_is_refused() {

@@ -45,7 +45,7 @@ pub(super) fn fits(config: &Config) -> bool {
     let marks = ["model_list", "litellm_settings", "router_settings"];
     config
         .first()
-        .is_some_and(|root| marks.iter().any(|key| root.get(key).is_some()))
+        .is_some_and(|root| root.entries().iter().any(|entry| marks.contains(&entry.key.as_str())))
 }
 
 /// All that was read of a file.

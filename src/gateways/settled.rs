@@ -276,6 +276,8 @@ const WORDS: &[(&str, &str)] = &[
     ("connections", "calls at once"),
     ("line", "line for a free connection"),
     ("context_window", "context window"),
+    ("response_cache.ttl", "life of an answer in the cache"),
+    ("response_cache.entries", "answers that the cache keeps"),
     ("gateways", "replicas"),
 ];
 

@@ -146,6 +146,34 @@ fn a_virtual_key_draws_its_keys_by_weight_and_is_let_through_only_where_it_is_al
 }
 
 #[test]
+fn a_difference_tells_of_caches_and_of_what_happens_beyond_a_limit() {
+    let changes = |before: &str, after: &str| -> Vec<String> {
+        let read = |text: &str| gateways::read(&source::from_text("x", text).unwrap(), None).unwrap();
+        let (old, new) = (read(before), read(after));
+        let found = diff(&old, &new, &built_in_prices()).unwrap();
+        found
+            .changes
+            .iter()
+            .map(|of| format!("{} {} → {}", of.what, of.old, of.new))
+            .collect()
+    };
+    let litellm = "model_list: [{model_name: a, litellm_params: {model: openai/gpt-4.1}}]\n\
+        litellm_settings: {cache: true, cache_params: {type: local, ttl: 600}}\n";
+    let life = "life of an answer in the cache 10 min → 30 s";
+    assert_eq!(changes(litellm, &litellm.replace("600", "30")), [life]);
+    let portkey = "{provider: openai, virtual_key: a, cache: {mode: simple, max_age: 600}}";
+    assert_eq!(changes(portkey, &portkey.replace("600", "30")), [life]);
+    let bifrost = "client: {drop_excess_requests: false}\nproviders: {openai: {keys: [{name: a, models: ['*']}], \
+        concurrency_and_buffer_size: {concurrency: 5, buffer_size: 9}}}\n";
+    let said = changes(bifrost, &bifrost.replace("false", "true"));
+    assert_eq!(said.len(), 1);
+    assert!(
+        said[0].starts_with("beyond 5 calls at once to openai") && said[0].contains("refused at once"),
+        "{said:?}"
+    );
+}
+
+#[test]
 fn values_that_a_product_does_not_know_are_told() {
     let kong = "_format_version: '3.0'\nplugins:\n- name: ai-proxy-advanced\n  config:\n    balancer: {algorithm: roundrobin, failover_criteria: [error, http_529]}\n\
         \x20   targets: [{model: {provider: openai, name: x}}]\n";

@@ -16,7 +16,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::{Value, json};
 
 use super::ledger::{Row, Verdict};
-use super::model::{Case, Group};
+use super::model::{Case, Group, Limit};
 use super::settled::{self, ONLY, Path, Settings};
 use super::warning::Warning;
 use super::{Gateway, Refused};
@@ -102,6 +102,9 @@ pub fn diff<'a>(old: &'a Gateway, new: &'a Gateway, prices: &Table) -> Result<Di
     let same_product = old.product == new.product;
     let mut changes = members(old, new, same_product);
     changes.extend(settings(&before, &after, same_product));
+    if same_product {
+        changes.extend(beyond(old, new));
+    }
     let raised = only(&new.warnings, &old.warnings);
     let gone = only(&old.warnings, &new.warnings);
     let keys = if same_product { keys(old, new) } else { Vec::new() };
@@ -123,8 +126,41 @@ pub fn diff<'a>(old: &'a Gateway, new: &'a Gateway, prices: &Table) -> Result<Di
     })
 }
 
-/// The settings of a gateway with what its model says besides: shares, models, accounts, prices.
+/// What happens otherwise beyond limits that both have.
+fn beyond(old: &Gateway, new: &Gateway) -> Vec<Change> {
+    let of = |subject: &str, before: &[Limit], after: &[Limit]| -> Vec<Change> {
+        let change = |limit: &Limit| {
+            let was = before
+                .iter()
+                .find(|was| was.what == limit.what && was.beyond != limit.beyond)?;
+            Some(Change {
+                subject: subject.to_owned(),
+                what: format!("beyond {}", limit.what),
+                old: was.beyond.clone(),
+                new: limit.beyond.clone(),
+            })
+        };
+        after.iter().filter_map(change).collect()
+    };
+    let mut changes = of("", &old.limits, &new.limits);
+    for group in &new.groups {
+        let was = old.groups.iter().find(|was| was.name == group.name);
+        let limits = was.map_or(&[][..], |was| &was.limits);
+        changes.extend(of(&format!("group {}", group.name), limits, &group.limits));
+    }
+    changes
+}
+
+/// The settings of a gateway with what its model says besides: shares, models, accounts, prices, what its cache keeps.
 fn all(gateway: &Gateway, mut settings: Settings) -> Settings {
+    if let Some(cache) = &gateway.cache {
+        let path = |of: &str| ["response_cache", of].map(str::to_owned).to_vec();
+        let lives = cache.ttl.map_or("for ever".to_owned(), |ttl| format!("{ttl}s"));
+        settings.insert(path("ttl"), json!(lives));
+        if let Some(entries) = cache.entries {
+            settings.insert(path("entries"), json!(entries));
+        }
+    }
     let lone = matches!(gateway.groups.as_slice(), [_])
         && settings.keys().any(|path| path.get(1).is_some_and(String::is_empty));
     for group in &gateway.groups {

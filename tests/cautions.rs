@@ -141,7 +141,7 @@ fn what_begins_after_the_counted_time_is_told() {
         ),
         (
             json!({ "conversations": { "starts": { "spike": { "rate": "1/s", "peak": "5/s", "at": "2h", "lasts": "1m" } },
-                "turns": { "constant": 2 }, "think": { "constant": "1s" }, "message": { "constant": 10 } } }),
+                "turns": { "constant": 2 }, "think": { "constant": "1s" } } }),
             "traffic: the spike at 2h does not begin",
         ),
     ] {

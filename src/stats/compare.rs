@@ -58,66 +58,75 @@ impl Side {
     /// The sum of figures of the same replications, each times its weight, with its interval: put together from theirs and how what
     /// replications add to them hangs together, as differences are.
     pub fn sum(terms: &[(f64, Side)]) -> Side {
-        // How far the interval of each reaches down and up, times its weight, and what replications add on the scale of that.
-        let scaled: Vec<(f64, Option<f64>, Option<f64>, Vec<f64>)> = (terms.iter())
-            .map(|(weight, side)| {
-                let of = &side.estimate;
-                let down = of.lo.map(|lo| weight.abs() * (of.value - lo));
-                let up = of.hi.map(|hi| weight.abs() * (hi - of.value));
-                let (down, up) = if *weight < 0.0 { (up, down) } else { (down, up) };
-                let reach = down.zip(up).map_or(0.0, |(down, up)| (down + up) / 2.0);
-                let mean = side.residuals.iter().sum::<f64>() / side.residuals.len() as f64;
-                let spread = side
-                    .residuals
-                    .iter()
-                    .map(|r| (r - mean) * (r - mean))
-                    .sum::<f64>()
-                    .sqrt();
-                let scale = if spread > 0.0 && reach.is_finite() {
-                    weight.signum() * reach / spread
-                } else {
-                    0.0
-                };
-                (
-                    weight * of.value,
-                    down,
-                    up,
-                    side.residuals.iter().map(|r| scale * r).collect(),
-                )
-            })
-            .collect();
-        let value: f64 = scaled.iter().map(|term| term.0).sum();
-        let apart = |reach: &dyn Fn(usize) -> Option<f64>| {
-            let reaches: Vec<f64> = (0..scaled.len()).map(reach).collect::<Option<_>>()?;
+        let scaled: Vec<Scaled> = terms.iter().map(|(weight, side)| Scaled::of(*weight, side)).collect();
+        let value: f64 = scaled.iter().map(|term| term.value).sum();
+        let apart = |reach: fn(&Scaled) -> Option<f64>| {
             let mut square = 0.0;
-            for (i, x) in reaches.iter().enumerate() {
-                for (j, y) in reaches.iter().enumerate() {
-                    let rho = if i == j {
-                        1.0
-                    } else {
-                        correlation(&scaled[i].3, &scaled[j].3)
-                    };
-                    square += rho * x * y;
+            for x in &scaled {
+                for y in &scaled {
+                    square += correlation(&x.residuals, &y.residuals) * reach(x)? * reach(y)?;
                 }
+                // What has no spread goes with nothing, and still with itself.
+                let own = correlation(&x.residuals, &x.residuals);
+                square += (1.0 - own) * reach(x)? * reach(x)?;
             }
             Some(square.max(0.0).sqrt()).filter(|reach| reach.is_finite() && value.is_finite())
         };
         let estimates = || terms.iter().map(|(_, side)| &side.estimate);
         let is_endless = value == f64::INFINITY
             && (terms.iter()).any(|(weight, side)| *weight > 0.0 && side.estimate.lo == Some(f64::INFINITY));
-        let count = scaled.iter().map(|term| term.3.len()).min().unwrap_or(0);
+        let count = scaled.iter().map(|term| term.residuals.len()).min().unwrap_or(0);
         Side {
             estimate: Estimate {
                 value,
-                lo: match is_endless {
-                    true => Some(value),
-                    false => apart(&|i| scaled[i].1).map(|reach| value - reach),
+                lo: if is_endless {
+                    Some(value)
+                } else {
+                    apart(|term| term.down).map(|reach| value - reach)
                 },
-                hi: apart(&|i| scaled[i].2).map(|reach| value + reach),
+                hi: apart(|term| term.up).map(|reach| value + reach),
                 n: estimates().map(|of| of.n).min().unwrap_or(0),
                 undefined: estimates().map(|of| of.undefined).max().unwrap_or(0),
             },
-            residuals: (0..count).map(|k| scaled.iter().map(|term| term.3[k]).sum()).collect(),
+            residuals: (0..count)
+                .map(|k| scaled.iter().map(|term| term.residuals[k]).sum())
+                .collect(),
+        }
+    }
+}
+
+/// A term of a sum.
+struct Scaled {
+    /// The figure times its weight.
+    value: f64,
+    /// How far its interval reaches down and up.
+    down: Option<f64>,
+    up: Option<f64>,
+    /// What replications add to it, on the scale of that reach.
+    residuals: Vec<f64>,
+}
+
+impl Scaled {
+    fn of(weight: f64, side: &Side) -> Scaled {
+        let of = &side.estimate;
+        let down = of.lo.map(|lo| weight.abs() * (of.value - lo));
+        let up = of.hi.map(|hi| weight.abs() * (hi - of.value));
+        let (down, up) = if weight < 0.0 { (up, down) } else { (down, up) };
+        let reach = down.zip(up).map_or(0.0, |(down, up)| f64::midpoint(down, up));
+        let mean = side.residuals.iter().sum::<f64>() / side.residuals.len() as f64;
+        let squares = side.residuals.iter().map(|r| (r - mean) * (r - mean));
+        let spread = squares.sum::<f64>().sqrt();
+        let is_known = spread > 0.0 && reach.is_finite();
+        let scale = if is_known {
+            weight.signum() * reach / spread
+        } else {
+            0.0
+        };
+        Scaled {
+            value: weight * of.value,
+            down,
+            up,
+            residuals: side.residuals.iter().map(|r| scale * r).collect(),
         }
     }
 }

@@ -309,6 +309,9 @@ fn hours(times: &[u64], last: u64, begins: u64) -> Vec<f64> {
     seen.map(|(count, seconds)| count as f64 / seconds).to_vec()
 }
 
+/// What is said of traffic that bunches about its own course.
+const UNDERSTATES: &str = "a Poisson model would understate bursts";
+
 /// What it means for a model of arrivals.
 fn means(it: &Description) -> String {
     let known: Vec<&Dispersed> = it.dispersion.iter().filter(|of| of.index.is_some()).collect();
@@ -358,12 +361,17 @@ fn means(it: &Description) -> String {
             figure(wide)
         )
     } else {
-        "a Poisson model of one rate would understate bursts".to_owned()
+        UNDERSTATES.to_owned()
     };
     format!(
         "bursty: {} times a Poisson process's variance over {seconds} s; {tail}",
         figure(index)
     )
+}
+
+/// Whether the description says that a Poisson process would be too calm.
+pub(super) fn is_too_bursty_for_poisson(it: &Description) -> bool {
+    it.means.ends_with(UNDERSTATES)
 }
 
 fn warnings(it: &Description, trace: &Trace) -> Vec<String> {

@@ -8,7 +8,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::counts::{self, Stretches};
-use super::describe::Description;
+use super::describe::{self, Description};
 use super::held_out::{self, Check, Whole};
 use super::lengths::{self, Class, LawFound};
 use super::process::{self, Asked, Candidate, Fineness};
@@ -104,6 +104,7 @@ pub fn fit(trace: &Trace, description: &Description, seed: u64) -> Result<Model,
     let refused = |refusal: Refusal| format!("the fitted model does not build: {}", refusal.message);
     // Ties are only of the clock: within its step any time is as good as another.
     let fineness = Fineness {
+        is_bursty: describe::is_too_bursty_for_poisson(description),
         finest: trace.facts.step.unwrap_or(trace.facts.resolution).nanos().max(1),
         are_gaps_known: trace.facts.step.is_none(),
     };
@@ -355,7 +356,7 @@ fn dispersion(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::calibrate::traffic::describe::describe;
+    use crate::calibrate::traffic::describe;
     use crate::import::trace;
     use crate::traffic::arrivals::{Reading, Row};
 

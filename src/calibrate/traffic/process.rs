@@ -116,13 +116,15 @@ pub(super) struct Choice {
     pub(super) own: Vec<(String, f64)>,
 }
 
-/// What is known of a trace's clock for its gaps.
+/// What is known of a trace's gaps beforehand: by its clock, and by its description.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Fineness {
     /// The nanoseconds from which on times are told apart.
     pub(super) finest: u64,
     /// Whether gaps can be told at all.
     pub(super) are_gaps_known: bool,
+    /// Whether the description says that a Poisson process would be too calm.
+    pub(super) is_bursty: bool,
 }
 
 /// A candidate before it is drawn.
@@ -160,7 +162,11 @@ pub(super) fn choose(
     for trial in &trials {
         candidates.push(tried(trial, course, stretches, &seen, seed)?);
     }
-    let fewest = if own.is_empty() { None } else { likeliest(&candidates) };
+    let fewest = if own.is_empty() {
+        None
+    } else {
+        likeliest(&candidates, fineness.is_bursty)
+    };
     let nearest = || {
         candidates
             .iter()
@@ -190,14 +196,17 @@ pub(super) fn choose(
 }
 
 /// Of the candidates of whose draws the trace could be one, that of fewest parameters, and of as many the likeliest; but one whose AIC is
-/// lower by [`BY_FAR`] goes before it.
-fn likeliest(candidates: &[Candidate]) -> Option<usize> {
+/// lower by [`BY_FAR`] goes before it. Of bursty traffic Poisson is taken only where no other holds: what is said of the trace is not unsaid.
+fn likeliest(candidates: &[Candidate], is_bursty: bool) -> Option<usize> {
     let mut of: Vec<(usize, &Candidate)> = candidates.iter().enumerate().filter(|(_, of)| of.could_be).collect();
     // Where gaps are not known, the nearer one.
     let worth = |of: &Candidate| of.aic.unwrap_or(of.off);
     sorting::by(&mut of, |a, b| {
         a.1.many.cmp(&b.1.many).then(worth(a.1).total_cmp(&worth(b.1)))
     });
+    if is_bursty && of.iter().any(|(_, of)| of.many > 1) {
+        of.retain(|(_, of)| of.many > 1);
+    }
     let mut of = of.into_iter();
     let first = of.next()?;
     let best = of.fold(first, |best, next| match (best.1.aic, next.1.aic) {
@@ -211,9 +220,13 @@ fn likeliest(candidates: &[Candidate]) -> Option<usize> {
 fn reason(candidates: &[Candidate], place: usize, own: &[(Asked, f64)]) -> String {
     let taken = &candidates[place];
     let is_fewest = candidates.iter().all(|of| !of.could_be || of.many >= taken.many);
-    let mut why = match is_fewest {
-        true => "the fewest parameters of those of whose draws the trace could be one".to_owned(),
-        false => "by far the likeliest by its gaps of those of whose draws the trace could be one".to_owned(),
+    let is_likelier = candidates.iter().all(|of| of.aic >= taken.aic || !of.could_be) && taken.aic.is_some();
+    let mut why = match (is_fewest, is_likelier) {
+        (true, _) => "the fewest parameters of those of whose draws the trace could be one".to_owned(),
+        (false, false) => {
+            "the fewest parameters of those that burst and of whose draws the trace could be one".to_owned()
+        }
+        (false, true) => "by far the likeliest by its gaps of those of whose draws the trace could be one".to_owned(),
     };
     let figures = taken.figures.iter().zip(own);
     let off = figures.map(|((name, model), (_, own))| (libm::log(model.max(1e-3) / own.max(1e-3)), name, model, own));
@@ -415,6 +428,7 @@ mod tests {
         let fineness = Fineness {
             finest: 1,
             are_gaps_known: true,
+            is_bursty: false,
         };
         choose(&times, &[(0, HOUR)], &Course::Level(mean), fineness, 1).unwrap()
     }
@@ -465,7 +479,11 @@ mod tests {
 
     #[test]
     fn of_those_that_hold_the_fewest_parameters_go_first_unless_gaps_are_far_likelier() {
-        let of = |candidates: &[Candidate]| likeliest(candidates);
+        let of = |candidates: &[Candidate]| likeliest(candidates, false);
+        assert_eq!(
+            likeliest(&[candidate(1, None, 0.3, true), candidate(4, None, 0.1, true)], true),
+            Some(1)
+        );
         let known = |aic: f64, many: usize| candidate(many, Some(aic), 0.1, true);
         assert_eq!(of(&[known(10.0, 1), known(4.0, 2), known(3.0, 4)]), Some(0));
         assert_eq!(of(&[known(10.0, 1), known(-4.0, 2), known(-20.0, 4)]), Some(2));

@@ -79,8 +79,8 @@ impl Between {
         let (lo, hi) = (f64::from(lengths[from]), f64::from(lengths[until]));
         let slope = (hi - lo) / (until - from).max(1) as f64;
         let (mut area, mut worst, mut furthest) = (0.0, 0.0, None);
-        for place in from + 1..until {
-            let off = (f64::from(lengths[place]) - lo - slope * (place - from) as f64).abs();
+        for (place, length) in lengths.iter().enumerate().take(until).skip(from + 1) {
+            let off = (f64::from(*length) - lo - slope * (place - from) as f64).abs();
             area += off;
             if off > worst {
                 (worst, furthest) = (off, Some(place));

@@ -97,6 +97,7 @@ impl Room {
             warnings: 1,
             notes: 1,
             binding: 1,
+            details: false,
             is_tightest: true,
             ..self.tight()
         }

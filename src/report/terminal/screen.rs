@@ -274,7 +274,9 @@ impl Page {
             let line = paragraph(&format!("{title}: "), &line, self.style.width);
             self.text += &cut(&line, 2, self.style.width);
         }
-        if let Some(more) = groups.len().checked_sub(room.binding).filter(|more| *more > 0) {
+        // Where there is no room for more, that all of it is in --full is said once, above.
+        let more = groups.len().checked_sub(room.binding);
+        if let Some(more) = more.filter(|more| *more > 0 && !room.is_tightest) {
             self.text += &format!("{title}: {more} more in --full\n");
         }
     }

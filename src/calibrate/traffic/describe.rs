@@ -290,7 +290,7 @@ pub fn describe(file: &str, trace: &Trace) -> Description {
         means: String::new(),
         warnings: Vec::new(),
     };
-    description.means = means(&description);
+    description.means = means(&description).0;
     description.warnings = warnings(&description, trace);
     description
 }
@@ -309,14 +309,12 @@ fn hours(times: &[u64], last: u64, begins: u64) -> Vec<f64> {
     seen.map(|(count, seconds)| count as f64 / seconds).to_vec()
 }
 
-/// What is said of traffic that bunches about its own course.
-const UNDERSTATES: &str = "a Poisson model would understate bursts";
-
-/// What it means for a model of arrivals.
-fn means(it: &Description) -> String {
+/// What it means for a model of arrivals, and whether that is that a Poisson process would be too calm.
+fn means(it: &Description) -> (String, bool) {
     let known: Vec<&Dispersed> = it.dispersion.iter().filter(|of| of.index.is_some()).collect();
     let (Some(first), Some(last)) = (known.first(), known.last()) else {
-        return "too few requests, or too coarse a clock, to tell how they bunch".to_owned();
+        let said = "too few requests, or too coarse a clock, to tell how they bunch";
+        return (said.to_owned(), false);
     };
     let above = |of: &&&Dispersed| of.index.is_some_and(|x| x > of.high && x > 1.1);
     let told = known.iter().find(|of| of.seconds == 10).or(known.first());
@@ -327,25 +325,28 @@ fn means(it: &Description) -> String {
         .iter()
         .all(|of| of.index.is_some_and(|x| (of.low..=of.high).contains(&x)))
     {
-        return format!(
+        let said = format!(
             "as a Poisson process would have it: its variance over {seconds} s is {} times Poisson's, within what chance allows",
             figure(index)
         );
+        return (said, false);
     }
     if known.iter().filter(above).count() == 0 {
-        return format!(
+        let said = format!(
             "more regular than a Poisson process: {} of its variance over {seconds} s; a Poisson model would overstate bursts",
             share(index)
         );
+        return (said, false);
     }
     if known.iter().all(|of| of.is_calm) {
         let about = told.and_then(|of| of.about_course).unwrap_or(1.0);
-        return format!(
+        let said = format!(
             "as a Poisson process around a rate that moves: {} times Poisson's variance over {seconds} s, and {} about its course, as chance allows; \
              a model needs the course, and no bursts",
             figure(index),
             figure(about)
         );
+        return (said, false);
     }
     let (narrow, wide, at) = (first.index.unwrap_or(1.0), last.index.unwrap_or(1.0), last.seconds);
     let grows = wide > 3.0 * narrow && at > first.seconds;
@@ -361,17 +362,18 @@ fn means(it: &Description) -> String {
             figure(wide)
         )
     } else {
-        UNDERSTATES.to_owned()
+        "a Poisson model would understate bursts".to_owned()
     };
-    format!(
+    let said = format!(
         "bursty: {} times a Poisson process's variance over {seconds} s; {tail}",
         figure(index)
-    )
+    );
+    (said, !grows)
 }
 
 /// Whether the description says that a Poisson process would be too calm.
 pub(super) fn is_too_bursty_for_poisson(it: &Description) -> bool {
-    it.means.ends_with(UNDERSTATES)
+    means(it).1
 }
 
 fn warnings(it: &Description, trace: &Trace) -> Vec<String> {

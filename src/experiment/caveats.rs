@@ -100,6 +100,11 @@ fn clock(minute: usize) -> String {
     format!("{} {:02}:{:02}", DAYS[minute / 1440], minute % 1440 / 60, minute % 60)
 }
 
+/// The price that stands for one that nothing tells, as a provider has it: $1 and $4 a million tokens.
+pub fn invented_price() -> serde_json::Value {
+    serde_json::json!({ "per_token": { "input": "$1/Mtok", "output": "$4/Mtok" } })
+}
+
 /// What costs are worth where prices of providers of these names stand in the place of ones that nothing tells; nothing where there are none.
 pub fn unpriced(names: &[&str]) -> Option<String> {
     let it = if names.len() == 1 { "it" } else { "them" };

@@ -130,6 +130,20 @@ fn a_log_takes_no_price_away_and_an_invented_one_is_told() {
         );
         assert_eq!(why.contains("prices assumed"), name == "odd", "{why}");
         assert_eq!(screen.contains("no price of chat is known"), name == "odd", "{screen}");
+        // Once one is given in the experiment itself, nothing is said of it any more.
+        let given = each("$2/Mtok", "$4/Mtok");
+        let set = format!("providers[chat].prices={given}");
+        let run = [
+            "run",
+            &experiment,
+            "--replications",
+            "2",
+            "--out",
+            "given",
+            "--set",
+            &set,
+        ];
+        assert!(!said(folder, &run, &[0]).contains("no price of chat"), "{name}");
     }
 }
 

@@ -10,6 +10,7 @@ use crate::experiment::file::{Experiment, PolicyEntry, TrafficSpec};
 use crate::experiment::format;
 use crate::experiment::load::Loaded;
 use crate::kernel::time::{Span, Time};
+use crate::provider::pricing::PriceSpec;
 use crate::routing::PolicySpec;
 
 use super::{groups, resampled, sources};
@@ -32,7 +33,14 @@ pub(super) fn cautions(loaded: &Loaded, fleet: &[Deployment], window: Window) ->
 /// That costs are invented, where prices are that an import found nowhere and that were not given since.
 fn unpriced(spec: &Experiment) -> Option<String> {
     let names = spec.imported.as_ref().map(|imported| imported.unpriced.as_slice());
-    let names: Vec<&str> = names.unwrap_or_default().iter().map(String::as_str).collect();
+    let invented: Option<PriceSpec> = serde_json::from_value(caveats::invented_price()).ok();
+    let is_invented = |name: &&str| spec.providers.get(name).is_some_and(|of| of.prices == invented);
+    let names: Vec<&str> = names
+        .unwrap_or_default()
+        .iter()
+        .map(String::as_str)
+        .filter(is_invented)
+        .collect();
     caveats::unpriced(&names)
 }
 

@@ -22,6 +22,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 
+use crate::experiment::caveats::invented_price;
 use crate::experiment::model::{BUILT_IN, BUILT_IN_PRICES};
 use crate::form::diagnose::nearest;
 use crate::form::object;
@@ -301,7 +302,7 @@ impl Assumptions {
     pub fn unpriced(&self) -> Vec<&str> {
         let is_guessed = |name: &String, of: &Value| {
             let why = self.because.get(&format!("providers.{name}")).and_then(Value::as_str);
-            of.get("prices") == Some(&guessed()) && why.is_some_and(|why| why.contains(GUESSED))
+            of.get("prices") == Some(&invented_price()) && why.is_some_and(|why| why.contains(GUESSED))
         };
         let all = self.providers.iter().filter(|(name, of)| is_guessed(name, of));
         all.map(|(name, _)| name.as_str()).collect()
@@ -523,11 +524,6 @@ pub(super) fn built_in(model: &str) -> Option<Value> {
     Some(json!({ "per_token": prices }))
 }
 
-/// What stands for prices that nothing tells.
-pub(super) fn guessed() -> Value {
-    json!({ "per_token": { "input": "$1/Mtok", "output": "$4/Mtok" } })
-}
-
 /// What is assumed of a provider, and why.
 fn provider(member: &Member, group: &str, table: &Table) -> (Map<String, Value>, String) {
     let mut of = Map::new();
@@ -563,7 +559,7 @@ fn provider(member: &Member, group: &str, table: &Table) -> (Map<String, Value>,
         (None, None) if of.contains_key("model") => None,
         (None, None) => {
             why.push(GUESSED.to_owned());
-            Some(guessed())
+            Some(invented_price())
         }
     };
     if let Some(prices) = prices {

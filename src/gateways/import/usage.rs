@@ -7,8 +7,9 @@
 use serde_json::{Map, Value, json};
 
 use super::Assumptions;
-use super::assumptions::{GUESSED, built_in, guessed};
+use super::assumptions::{GUESSED, built_in};
 use crate::calibrate::log::{Log, Observation};
+use crate::experiment::caveats::invented_price;
 use crate::form::diagnose::nearest;
 use crate::form::object;
 use crate::gateways::model::{Gateway, Group, Member};
@@ -105,8 +106,8 @@ pub fn learn(assumptions: &mut Assumptions, gateway: &Gateway, log: &Log) -> Vec
             before.extend(told.clone());
             let prices = before
                 .entry("prices")
-                .or_insert_with(|| built_in.unwrap_or_else(guessed));
-            let priced = match *prices == guessed() {
+                .or_insert_with(|| built_in.unwrap_or_else(invented_price));
+            let priced = match *prices == invented_price() {
                 true => format!(", and prices assumed: {GUESSED}"),
                 false => String::new(),
             };

@@ -261,21 +261,26 @@ fn the_model_has_the_tokens_of_the_trace() {
 fn advice_is_in_the_options_of_this_command() {
     let folder = tempfile::tempdir().unwrap();
     let at = folder.path();
-    let mut rows = "startTime,prompt_tokens,completion_tokens,end_user,team_id\n".to_owned();
+    let mut rows =
+        "startTime,prompt_tokens,completion_tokens,end_user,team_id,userId,request_tags,Model,status\n".to_owned();
     for i in 0..30 {
         writeln!(
             rows,
-            "2026-03-02T09:00:{i:02}.120Z,{},40,u{},t{}",
+            "2026-03-02T09:00:{i:02}.120Z,{},40,u{two},t{two},v{two},x{two},m{two},s{two}",
             100 + i,
-            i % 3,
-            i % 2
+            two = i % 2
         )
         .unwrap();
     }
     fs::write(at.join("spend.csv"), rows).unwrap();
     let it = &found(at, &["traffic", "spend.csv", "--format", "json"])["trace"];
     let warnings = it["warnings"].to_string();
-    for option in ["--columns user=end_user", "--columns tag.team=team_id"] {
+    for option in [
+        "--columns user=end_user",
+        "--columns tag.team=team_id",
+        "--columns user=userId",
+        "--only",
+    ] {
         assert!(warnings.contains(option), "{warnings}");
     }
     assert!(!warnings.contains("`replay`"), "{warnings}");

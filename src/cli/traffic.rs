@@ -222,13 +222,18 @@ fn own_options(said: &str) -> String {
     let mut said = said.to_owned();
     for (in_replay, here) in [
         (
-            "`\"keep\": { \"user\": \"end_user\" }` in `replay` keeps it",
-            "`--columns user=end_user` tells it",
+            r#"`"keep": \{ "user": "([^"]+)" \}` in `replay` keeps it"#,
+            "`--columns user=$1` tells it",
         ),
         (
-            "`\"keep\": { \"tags\": { \"team\": \"team_id\" } }` in `replay` keeps it",
-            "`--columns tag.team=team_id` tells it",
+            r#"`"keep": \{ "tags": \{ "([^"]+)": "([^"]+)" \} \}` in `replay` keeps it"#,
+            "`--columns tag.$1=$2` tells it",
         ),
+    ] {
+        let is_known = regex_lite::Regex::new(in_replay);
+        said = is_known.map_or(said.clone(), |pattern| pattern.replace_all(&said, here).into_owned());
+    }
+    for (in_replay, here) in [
         (
             "are replayed together; `only` in `replay` takes those of one",
             "are described together; `--only` takes those of one",
@@ -236,6 +241,10 @@ fn own_options(said: &str) -> String {
         (
             "are replayed like the others; `only` in `replay` takes those of one",
             "are described like the others; `--only` takes those of one",
+        ),
+        (
+            "`only` in `replay` takes those of one value",
+            "`--only` takes those of one value",
         ),
         ("are replayed like the others", "are described like the others"),
     ] {

@@ -191,7 +191,7 @@ fn logs_of_use_take_the_place_of_assumptions() {
     let rows: Vec<Value> = (0..400).map(row).collect();
     let log = simcap::calibrate::logs::read("log.json", Value::from(rows).to_string().as_bytes()).unwrap();
     let gateway = of(PAIR);
-    let mut assumed = gateways::import::Assumptions::of(&gateway, &gateways::import::assumptions::built_in_prices());
+    let mut assumed = gateways::import::Assumptions::of(&gateway, &gateways::import::built_in_prices());
     let notes = gateways::import::usage::learn(&mut assumed, &gateway, &log);
     assert_eq!(
         notes,
@@ -238,7 +238,7 @@ fn secrets_are_told_of_and_never_shown() {
         show::text(&gateway, &style, true),
     ];
     assert!(shown.iter().all(|text| !text.contains("0123456789")));
-    let assumed = gateways::import::Assumptions::of(&gateway, &gateways::import::assumptions::built_in_prices());
+    let assumed = gateways::import::Assumptions::of(&gateway, &gateways::import::built_in_prices());
     let experiment = gateways::import::experiment(&gateway, &assumed, "x").to_string();
     assert!(!experiment.contains("0123456789") && !assumed.to_json().contains("0123456789"));
 }
@@ -306,7 +306,7 @@ fn import_writes_an_experiment_that_runs_and_keeps_what_was_edited() {
 
 /// The experiment of a gateway with what `given` assumes.
 fn made(gateway: &Gateway, given: &str) -> Value {
-    let assumed = gateways::import::Assumptions::of(gateway, &gateways::import::assumptions::built_in_prices());
+    let assumed = gateways::import::Assumptions::of(gateway, &gateways::import::built_in_prices());
     let assumed = assumed
         .read("a.json", given)
         .unwrap_or_else(|refused| panic!("{refused}"));
@@ -409,7 +409,7 @@ fn a_cache_finds_what_is_assumed_of_it() {
     );
     let expected = serde_json::json!({ "keyed": { "ttl": "120s", "lives_from": "first_write", "entries": 200, "evicts": "oldest" } });
     assert_eq!(keyed["client"]["response_cache"]["hits"], expected);
-    let none = gateways::import::Assumptions::of(&of(LONE), &gateways::import::assumptions::built_in_prices());
+    let none = gateways::import::Assumptions::of(&of(LONE), &gateways::import::built_in_prices());
     let refused = none
         .read("a.json", r#"{ "response_cache": { "hits": "keyed" } }"#)
         .unwrap_err()
@@ -703,7 +703,7 @@ fn hits_of_a_log_are_arrivals_and_the_share_of_the_cache() {
     let rows: Vec<Value> = (0..400).map(row).collect();
     let log = simcap::calibrate::logs::read("log.json", Value::from(rows).to_string().as_bytes()).unwrap();
     let learned = |gateway: &Gateway| {
-        let mut assumed = gateways::import::Assumptions::of(gateway, &gateways::import::assumptions::built_in_prices());
+        let mut assumed = gateways::import::Assumptions::of(gateway, &gateways::import::built_in_prices());
         let _ = gateways::import::usage::learn(&mut assumed, gateway, &log);
         assumed
     };

@@ -6,7 +6,7 @@ use crate::common::{plan, replications};
 use serde_json::{Value, json};
 use simcap::engine::tally::Tally;
 use simcap::experiment::assemble::Plan;
-use simcap::gateways::import::assumptions::built_in_prices;
+use simcap::gateways::import::built_in_prices;
 use simcap::gateways::import::{self, Assumptions};
 use simcap::gateways::{self, source};
 use simcap::words::Outcome;

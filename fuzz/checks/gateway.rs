@@ -2,7 +2,7 @@
 //! differ from itself.
 
 use simcap::gateways::diff::{self, diff};
-use simcap::gateways::import::{Assumptions, assumptions, experiment};
+use simcap::gateways::import::{Assumptions, built_in_prices, experiment};
 use simcap::gateways::{self, show, source};
 use simcap::report::terminal::Style;
 
@@ -36,11 +36,11 @@ pub(crate) fn check(bytes: &[u8]) {
             show::sarif(&gateway),
             show::ledger(&gateway),
         );
-        if let Ok(found) = diff(&gateway, &gateway, &assumptions::built_in_prices()) {
+        if let Ok(found) = diff(&gateway, &gateway, &built_in_prices()) {
             assert!(found.changes.is_empty() && found.raised.is_empty() && found.keys.is_empty());
             let _ = diff::markdown(&found, None);
         }
-        let assumed = Assumptions::of(&gateway, &assumptions::built_in_prices());
+        let assumed = Assumptions::of(&gateway, &built_in_prices());
         let made = experiment(&gateway, &assumed, "fuzz").to_string();
         let _ = simcap::experiment::load::from_text("fuzz.json", &made);
     }

@@ -17,7 +17,7 @@ use crate::experiment::estimate::estimate;
 use crate::experiment::load::{Loaded, from_text};
 use crate::experiment::pilot::warmed;
 use crate::gateways::diff::{Simulated, alike, diff, json, level, markdown, text};
-use crate::gateways::import::{Assumptions, Beside, assumptions, experiment};
+use crate::gateways::import::{Assumptions, Beside, built_in_prices, experiment};
 use crate::gateways::{self, Gateway, source};
 use crate::import::source::{MOST_OF_JSON, read};
 use crate::kernel::time::{Span, Time};
@@ -65,7 +65,7 @@ impl Diff {
     pub(super) fn run(self) -> Done {
         let open = |path: &Path| gateways::read(&source::open(path)?, self.product.as_deref());
         let (old, new) = (open(&self.old)?, open(&self.new)?);
-        let prices = assumptions::built_in_prices();
+        let prices = built_in_prices();
         let found = diff(&old, &new, &prices)?;
         let simulated = match &self.with {
             Some(with) => Some(self.simulate(&old, &new, with)?),
@@ -87,7 +87,7 @@ impl Diff {
         let file = with.display().to_string();
         let bytes = read(with, MOST_OF_JSON).map_err(|why| Failure::Input(format!("{file}: {why}")))?;
         let given = String::from_utf8_lossy(&bytes);
-        let prices = assumptions::built_in_prices();
+        let prices = built_in_prices();
         let [of_old, of_new] = [old, new].map(|gateway| Assumptions::of(gateway, &prices));
         let beside = |other: &Assumptions, called| Beside {
             other: other.clone(),

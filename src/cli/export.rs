@@ -13,7 +13,7 @@ use crate::experiment::load::load;
 use crate::form::diagnose::{nearest, printable};
 use crate::gateways::export::unified::unified;
 use crate::gateways::export::{Exported, NotWritten, Target, export};
-use crate::gateways::import::assumptions::built_in_prices;
+use crate::gateways::import::built_in_prices;
 use crate::gateways::secrets::masked;
 use crate::gateways::source::{self, Config};
 use crate::report::write::write_all;

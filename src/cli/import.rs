@@ -11,7 +11,7 @@ use crate::experiment::load::{Loaded, from_text};
 use crate::experiment::settings::Setting;
 use crate::form::diagnose::printable;
 use crate::gateways::import::asked::{Asked, asked};
-use crate::gateways::import::{Assumptions, Beside, assumptions, callers, experiment, usage};
+use crate::gateways::import::{Assumptions, Beside, assumptions, built_in_prices, callers, experiment, usage};
 use crate::gateways::ledger::Verdict;
 use crate::gateways::source::Config;
 use crate::gateways::{self, Gateway, show, source};
@@ -58,7 +58,7 @@ impl Import {
         }
         let name = name(&self.config);
         let folder = self.out.unwrap_or_else(|| PathBuf::from(&name));
-        let base = Assumptions::of(&gateway, &assumptions::built_in_prices());
+        let base = Assumptions::of(&gateway, &built_in_prices());
         let mut assumed = base.clone();
         let mut notes = Vec::new();
         let there = folder.join(ASSUMED);
@@ -206,7 +206,7 @@ fn made(config: &Config, gateway: &Gateway, assumed: &Assumptions, name: &str) -
 pub(super) fn loaded(config: &Path, path: &Path, set: &[Setting]) -> Result<Loaded, Failure> {
     let read = source::open(config)?;
     let gateway = gateways::read(&read, None)?;
-    let assumed = with(Assumptions::of(&gateway, &assumptions::built_in_prices()), path)?;
+    let assumed = with(Assumptions::of(&gateway, &built_in_prices()), path)?;
     let mut text = made(&read, &gateway, &assumed, &name(config));
     let mut called = format!("the experiment of {} with {}", config.display(), path.display());
     if !set.is_empty() {

@@ -33,6 +33,7 @@ pub mod toml;
 pub mod tree;
 mod values;
 pub mod warning;
+pub mod worst;
 pub mod yaml;
 
 use std::fmt;
@@ -305,7 +306,7 @@ fn sifted(config: &Config, reader: &Reader) -> Gateway {
 
 #[cfg(test)]
 mod tests {
-    use super::import::{Assumptions, assumptions, experiment};
+    use super::import::{Assumptions, built_in_prices, experiment};
     use super::*;
     use crate::report::terminal::Style;
 
@@ -321,7 +322,7 @@ mod tests {
 
     #[test]
     fn every_seed_is_recognised_and_becomes_an_experiment() {
-        let prices = assumptions::built_in_prices();
+        let prices = built_in_prices();
         assert!(prices.models.len() > 10);
         for (seed, product) in SEEDS.iter().zip(products()) {
             let gateway = read(&source::from_text("seed", seed).unwrap(), None).unwrap();
@@ -336,7 +337,7 @@ mod tests {
     /// What a fuzzer does in earnest (`fuzz/fuzz_targets/gateway.rs`), a little: bytes are changed, left out and doubled.
     #[test]
     fn changed_files_are_read_or_refused() {
-        let prices = assumptions::built_in_prices();
+        let prices = built_in_prices();
         let mut state = 7_u64;
         let mut draw = |below: usize| {
             state = state

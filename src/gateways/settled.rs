@@ -325,7 +325,7 @@ pub fn shown(value: Option<&Value>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::gateways::import::assumptions::built_in_prices;
+    use crate::gateways::import::built_in_prices;
     use crate::gateways::{read, source};
 
     fn settings(text: &str) -> Settings {

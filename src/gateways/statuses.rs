@@ -114,7 +114,7 @@ fn said(list: &Node) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::gateways::import::{Assumptions, assumptions, experiment};
+    use crate::gateways::import::{Assumptions, built_in_prices, experiment};
     use crate::gateways::source::from_text;
     use crate::gateways::{read, show};
 
@@ -137,7 +137,7 @@ mod tests {
             (envoy, &["524 simulated as a 500 |"]),
         ] {
             let gateway = read(&from_text("x", text).unwrap(), None).unwrap();
-            let prices = assumptions::built_in_prices();
+            let prices = built_in_prices();
             let made = experiment(&gateway, &Assumptions::of(&gateway, &prices), "x").to_string();
             crate::experiment::load::from_text("x.json", &made).unwrap_or_else(|e| panic!("{e}"));
             let ledger = show::ledger(&gateway);

@@ -163,7 +163,7 @@ impl Sieve<'_> {
 
 #[cfg(test)]
 mod tests {
-    use crate::gateways::import::{Assumptions, assumptions, experiment};
+    use crate::gateways::import::{Assumptions, built_in_prices, experiment};
     use crate::gateways::source::from_text;
     use crate::gateways::{read, show};
 
@@ -231,7 +231,7 @@ mod tests {
                 .map(|w| w.subject.as_str())
                 .collect();
             assert_eq!(found.len(), expected, "{}: {found:?}", gateway.product.name);
-            let prices = assumptions::built_in_prices();
+            let prices = built_in_prices();
             let made = experiment(&gateway, &Assumptions::of(&gateway, &prices), "x").to_string();
             let loaded = crate::experiment::load::from_text("x.json", &made).unwrap_or_else(|e| panic!("{e}"));
             crate::experiment::assemble::assemble(&loaded).unwrap_or_else(|e| panic!("{}: {e}", gateway.product.name));

@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "in a test, what cannot be unwrapped has failed")]
 
 use serde_json::Value;
-use simcap::gateways::import::{Assumptions, assumptions, experiment};
+use simcap::gateways::import::{Assumptions, built_in_prices, experiment};
 use simcap::gateways::{Gateway, read, source};
 
 use super::expected::holds;
@@ -53,7 +53,7 @@ fn every_key_of_a_bootstrap_has_a_verdict() {
 #[test]
 fn the_experiment_of_a_bootstrap_runs_and_adds_up() {
     let gateway = gateway();
-    let mut assumed = Assumptions::of(&gateway, &assumptions::built_in_prices());
+    let mut assumed = Assumptions::of(&gateway, &built_in_prices());
     assumed.plan.insert("duration".to_owned(), "5m".into());
     assumed.plan.insert("warmup".to_owned(), "0s".into());
     let made = experiment(&gateway, &assumed, "bootstrap").to_string();
@@ -85,7 +85,7 @@ fn targets_have_retries_and_timeouts_of_their_own() {
             { "provider": "openai", "weight": 1, "allowed_models": ["gpt-4.1"] }, { "provider": "azure", "weight": 1, "allowed_models": ["gpt-4.1"] } ] } ] } }"#;
     let of = |text: &str| {
         let gateway = read(&source::from_text("x.json", text).unwrap(), None).unwrap();
-        let assumed = Assumptions::of(&gateway, &assumptions::built_in_prices());
+        let assumed = Assumptions::of(&gateway, &built_in_prices());
         let made = experiment(&gateway, &assumed, "x");
         simcap::experiment::assemble::assemble(
             &simcap::experiment::load::from_text("x.json", &made.to_string()).unwrap_or_else(|e| panic!("{e}")),

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use serde_json::Value;
 use simcap::gateways::diff::{Diff, diff};
-use simcap::gateways::import::assumptions::built_in_prices;
+use simcap::gateways::import::built_in_prices;
 
 use super::{LONE, PAIR, of};
 use crate::common::command::{simcap, text};

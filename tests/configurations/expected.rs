@@ -237,7 +237,7 @@ fn configurations_become_what_is_written_beside_them() {
                 let read = source::open(config).unwrap_or_else(|refused| panic!("{refused}"));
                 let gateway = gateways::read(&read, None).unwrap_or_else(|refused| panic!("{refused}"));
                 hold(name, &expected, &gateway);
-                let prices = gateways::import::assumptions::built_in_prices();
+                let prices = gateways::import::built_in_prices();
                 let assumed = gateways::import::Assumptions::of(&gateway, &prices);
                 let experiment = gateways::import::experiment(&gateway, &assumed, name).to_string();
                 let loaded = simcap::experiment::load::from_text(name, &experiment);

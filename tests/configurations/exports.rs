@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 use simcap::gateways::export::{Exported, NotWritten, export, unified::unified};
-use simcap::gateways::import::assumptions::built_in_prices;
+use simcap::gateways::import::built_in_prices;
 use simcap::gateways::settled::{Settings, ends, of_gateway};
 use simcap::gateways::{self, source};
 

@@ -11,7 +11,7 @@ use std::path::Path;
 use serde_json::{Value, json};
 use simcap::gateways::export::{Exported, NotWritten, Target, export};
 use simcap::gateways::import::Assumptions;
-use simcap::gateways::import::assumptions::built_in_prices;
+use simcap::gateways::import::built_in_prices;
 use simcap::gateways::{self, import, source};
 
 use super::exports::files;

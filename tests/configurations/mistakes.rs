@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "in a test, what cannot be unwrapped has failed")]
 
 use simcap::gateways::diff::diff;
-use simcap::gateways::import::assumptions::built_in_prices;
+use simcap::gateways::import::built_in_prices;
 use simcap::gateways::{self, show, source};
 
 use super::{of, warnings};

@@ -5,7 +5,7 @@
 use std::path::Path;
 
 use simcap::gateways::diff::diff;
-use simcap::gateways::import::assumptions::built_in_prices;
+use simcap::gateways::import::built_in_prices;
 use simcap::gateways::{Gateway, show};
 use simcap::report::terminal::Style;
 

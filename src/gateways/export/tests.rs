@@ -5,7 +5,7 @@ mod members;
 use serde_json::json;
 
 use super::*;
-use crate::gateways::import::assumptions::built_in_prices;
+use crate::gateways::import::built_in_prices;
 
 /// The configuration in a folder of its own, with what `change` does to its settings.
 fn exported(text: &str, accept: bool, change: impl FnOnce(&mut Settings)) -> Result<String, Vec<String>> {

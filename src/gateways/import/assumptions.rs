@@ -22,13 +22,13 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 
+use super::prices::{dollars, last_name, listed};
 use crate::experiment::caveats::invented_price;
-use crate::experiment::model::{BUILT_IN, BUILT_IN_PRICES};
+use crate::experiment::model::BUILT_IN;
 use crate::form::diagnose::nearest;
 use crate::form::object;
 use crate::gateways::model::{Gateway, Group, Member};
 use crate::gateways::{Refused, printable};
-use crate::import::prices;
 use crate::provider::pricing::listed::Table;
 
 /// The name of the form.
@@ -90,14 +90,11 @@ const MODELS: &[(&str, &str)] = &[
     ("qwen2.5-72b", "qwen2.5-72b"),
 ];
 
+/// The tokens of a request at the median, in and out.
+pub(in crate::gateways) const MEDIANS: (u64, u64) = (800, 200);
+
 /// Endings that make another model of a name.
 const OTHERS: &[&str] = &["-mini", "-nano", "-lite", "-image", "-tts", "-live"];
-
-/// The price table that is built in.
-pub fn built_in_prices() -> Table {
-    let file = serde_json::from_str(BUILT_IN_PRICES).unwrap_or_default();
-    prices::table(&file).unwrap_or_default()
-}
 
 impl Assumptions {
     /// The assumptions by default, for `gateway` with the prices of `table`.
@@ -112,7 +109,10 @@ impl Assumptions {
             .insert("rate".to_owned(), json!("assumed: no configuration says it"));
         assumed.because.insert(
             "classes".to_owned(),
-            json!("assumed: equal shares, 800 tokens in and 200 out at the median"),
+            json!(format!(
+                "assumed: equal shares, {} tokens in and {} out at the median",
+                MEDIANS.0, MEDIANS.1
+            )),
         );
         assumed.assume_identities(gateway);
         if let Some(cache) = &gateway.cache {
@@ -135,8 +135,8 @@ impl Assumptions {
             for name in names {
                 let mut class = map(json!({
                     "share": 1,
-                    "input": { "lognormal": { "median": 800, "sigma": 0.8 } },
-                    "output": { "lognormal": { "median": 200, "sigma": 0.7 } },
+                    "input": { "lognormal": { "median": MEDIANS.0, "sigma": 0.8 } },
+                    "output": { "lognormal": { "median": MEDIANS.1, "sigma": 0.7 } },
                 }));
                 let own = given.and_then(|given| given.get(&name)).and_then(Value::as_object);
                 class.extend(own.cloned().unwrap_or_default());
@@ -493,26 +493,12 @@ fn over(
 }
 
 /// The name of a provider's model in price tables; where the file does not tell it, the name that callers ask for.
-fn model<'a>(member: &'a Member, group: &'a str) -> &'a str {
+pub(super) fn model<'a>(member: &'a Member, group: &'a str) -> &'a str {
     let is_reserved = member.price.is_none() && !member.model.is_empty();
     member
         .price
         .as_deref()
         .unwrap_or(if is_reserved { &member.model } else { group })
-}
-
-/// The name of a model without what tells its releases apart: `claude-haiku-4-5` of `claude-haiku-4-5-20251001-v1:0`.
-fn released(name: &str) -> &str {
-    let is_number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-    let version = |text: &str| is_number(text.split(':').next().unwrap_or(""));
-    let name = name
-        .rsplit_once("-v")
-        .filter(|(_, end)| version(end))
-        .map_or(name, |(name, _)| name);
-    let name = name.strip_suffix("-latest").unwrap_or(name);
-    let is_date = |end: &str| end.len() == 8 && is_number(end) && end.starts_with("20");
-    let dated = name.rsplit_once(['-', '@']).filter(|(_, end)| is_date(end));
-    dated.map_or(name, |(name, _)| name)
 }
 
 /// The prices of a built-in model as a provider has them.
@@ -528,9 +514,8 @@ pub(super) fn built_in(model: &str) -> Option<Value> {
 fn provider(member: &Member, group: &str, table: &Table) -> (Map<String, Value>, String) {
     let mut of = Map::new();
     let price = model(member, group);
-    let last = price.rsplit('/').next().unwrap_or("").to_ascii_lowercase();
-    let last = last.rsplit_once("anthropic.").map_or(last.as_str(), |(_, name)| name);
-    let last = released(last);
+    let last = last_name(price);
+    let last = last.as_str();
     let fits = |start: &str| last.starts_with(start) && !OTHERS.iter().any(|end| last.contains(end));
     let mut why = Vec::new();
     match MODELS.iter().find(|(start, _)| fits(start)) {
@@ -547,15 +532,11 @@ fn provider(member: &Member, group: &str, table: &Table) -> (Map<String, Value>,
             why.push("600 ms to the first token and 60 tokens a second at the median".to_owned());
         }
     }
-    let listed = [price, price.split_once('/').map_or(price, |(_, rest)| rest), last];
     let per_token = |input: String, output: String| json!({ "per_token": { "input": input, "output": output } });
-    let prices = match (
-        member.own_price,
-        listed.iter().find(|name| table.models.contains_key(**name)),
-    ) {
+    let prices = match (member.own_price, listed(price, table)) {
         (Some((input, output)), _) => Some(per_token(dollars(input), dollars(output))),
         (None, _) if member.local => Some(per_token("$0/Mtok".to_owned(), "$0/Mtok".to_owned())),
-        (None, Some(name)) => Some(json!({ "listed": { "model": name } })),
+        (None, Some((name, _))) => Some(json!({ "listed": { "model": name } })),
         (None, None) if of.contains_key("model") => None,
         (None, None) => {
             why.push(GUESSED.to_owned());
@@ -566,10 +547,4 @@ fn provider(member: &Member, group: &str, table: &Table) -> (Map<String, Value>,
         of.insert("prices".to_owned(), prices);
     }
     (of, format!("assumed: {}", why.join(", ")))
-}
-
-/// A price of a token as an experiment has it.
-fn dollars(a_token: f64) -> String {
-    // Prices have few digits; what multiplying adds is cut off.
-    format!("${}/Mtok", (a_token * 1e12).round() / 1e6)
 }

@@ -378,7 +378,7 @@ pub(super) fn all_weigh(streams: &Value) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::gateways::import::{assumptions, experiment};
+    use crate::gateways::import::{built_in_prices, experiment};
     use crate::gateways::{read, source};
 
     const LIMITED: &str = "model_list:\n- {model_name: chat, litellm_params: {model: openai/gpt-4.1}}\n\
@@ -407,7 +407,7 @@ mod tests {
 
     fn learnt(text: &str, asked: &[Asked]) -> (Gateway, Assumptions, Vec<String>) {
         let gateway = read(&source::from_text("x.yaml", text).unwrap(), None).unwrap();
-        let mut assumed = Assumptions::of(&gateway, &assumptions::built_in_prices());
+        let mut assumed = Assumptions::of(&gateway, &built_in_prices());
         let notes = learn(&mut assumed, &gateway, asked, &["tag.team".to_owned()]);
         (gateway, assumed, notes)
     }
@@ -462,7 +462,7 @@ mod tests {
     #[test]
     fn what_is_read_again_is_the_same() {
         let (gateway, assumed, _) = learnt(LIMITED, &requests());
-        let of = Assumptions::of(&gateway, &assumptions::built_in_prices());
+        let of = Assumptions::of(&gateway, &built_in_prices());
         let again = of.read("a.json", &assumed.to_json()).unwrap();
         assert_eq!(
             experiment(&gateway, &again, "x")["traffic"],

@@ -9,7 +9,11 @@ pub mod asked;
 pub mod assumptions;
 pub mod callers;
 mod experiment;
+mod prices;
 pub mod usage;
 
+pub(in crate::gateways) use assumptions::MEDIANS;
 pub use assumptions::{Assumptions, Beside};
 pub use experiment::experiment;
+pub use prices::built_in_prices;
+pub(in crate::gateways) use prices::price_of;

@@ -5,7 +5,9 @@ use serde_json::{Map, Value, json};
 use super::{place, words};
 use crate::form::object;
 use crate::gateways::Gateway;
+use crate::gateways::import::{MEDIANS, built_in_prices};
 use crate::gateways::model::{Group, Limit, Member};
+use crate::gateways::worst::cost;
 
 /// The explanation of `gateway` as a JSON text.
 pub fn json(gateway: &Gateway) -> String {
@@ -147,6 +149,16 @@ pub fn json(gateway: &Gateway) -> String {
     put(
         "worst_seconds_of_one_request",
         by_group(&|group| (group.worst_attempts > 0).then(|| json!(group.worst_seconds))),
+    );
+    let prices = built_in_prices();
+    put(
+        "dollars_of_one_request",
+        by_group(&|group| {
+            let cost = cost(gateway, group, &prices)?;
+            let (least, most) = cost.answered;
+            let of = json!({ "input": MEDIANS.0, "output": MEDIANS.1, "answered_at_once": [least, most], "every_attempt_billed": cost.worst });
+            Some(of).filter(|_| group.worst_attempts > 0)
+        }),
     );
     put(
         "when",

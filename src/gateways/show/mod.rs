@@ -11,9 +11,11 @@ pub use sarif::sarif;
 pub use text::{groups, text};
 
 use super::Gateway;
-use super::model::{Case, Limit};
+use super::import::{MEDIANS, built_in_prices};
+use super::model::{Case, Group, Limit};
 use super::tree::Place;
 use super::warning::{Level, Warning};
+use super::worst::{Cost, cost};
 use crate::report::format::span;
 
 /// `file:line`, or the first file alone.
@@ -106,7 +108,7 @@ pub(super) fn time(case: &Case) -> String {
     }
 }
 
-/// The group whose one request makes the most attempts.
+/// The group whose one request makes the most attempts: how many, how long they take and what they cost.
 fn worst(gateway: &Gateway) -> Option<String> {
     // Of equals the first.
     let worst = gateway.groups.iter().rev().max_by_key(|group| group.worst_attempts)?;
@@ -116,7 +118,7 @@ fn worst(gateway: &Gateway) -> Option<String> {
     };
     (worst.worst_attempts > 0).then(|| {
         format!(
-            "{} attempt{} for one request of {}{}; {long} if every one hangs until its timeout",
+            "{} attempt{} for one request of {}{}; {long} if every one hangs until its timeout{}",
             worst.worst_attempts,
             if worst.worst_attempts == 1 { "" } else { "s" },
             worst.name,
@@ -125,6 +127,44 @@ fn worst(gateway: &Gateway) -> Option<String> {
             } else {
                 String::new()
             },
+            costs(gateway, worst),
         )
     })
+}
+
+/// What one request of `group` costs if every attempt is billed; nothing where one is the most, where prices are not known or nothing
+/// is billed by the token.
+fn costs(gateway: &Gateway, group: &Group) -> String {
+    let billed = match group.worst_attempts {
+        0 | 1 => None,
+        _ => cost(gateway, group, &built_in_prices()),
+    };
+    let Some(Cost {
+        answered: (least, most),
+        worst,
+    }) = billed.filter(|cost| cost.worst > 0.0)
+    else {
+        return String::new();
+    };
+    let once = if least < most {
+        format!("{} to {}", cents(least), cents(most))
+    } else {
+        cents(most)
+    };
+    format!(
+        "; {} if each of them is billed, for {once} where the first one answers ({} tokens in and {} out)",
+        cents(worst),
+        MEDIANS.0,
+        MEDIANS.1
+    )
+}
+
+/// Dollars of one request, with two digits that count.
+fn cents(dollars: f64) -> String {
+    let digits = (1.0 - dollars.log10().floor()).clamp(2.0, 9.0);
+    if dollars > 0.0 {
+        format!("${dollars:.*}", digits as usize)
+    } else {
+        "$0".to_owned()
+    }
 }

@@ -150,6 +150,11 @@ impl Case {
         }
     }
 
+    /// Whether it adds up what happens in all groups of the chain, rather than in this one.
+    pub fn is_of_the_chain(&self) -> bool {
+        self.when.starts_with("everything")
+    }
+
     /// This case for requests of one branch alone.
     #[must_use]
     pub fn of_branch(mut self, branch: &str) -> Case {

@@ -37,7 +37,10 @@ pub fn cost(gateway: &Gateway, group: &Group, prices: &Table) -> Option<Cost> {
         .map(|group| of_groups(group).map(|(_, most)| most))
         .collect::<Option<_>>()?;
     // Where each group's own attempts add up to those of the request they are billed at its own price, and else at the highest.
-    let own = |group: &&Group| group.cases.iter().map(|case| case.attempts).max().unwrap_or(0);
+    let own = |group: &&Group| {
+        let cases = group.cases.iter().filter(|case| !case.is_of_the_chain());
+        cases.map(|case| case.attempts).max().unwrap_or(0)
+    };
     let attempts: Vec<u64> = reached.iter().map(own).collect();
     let worst = if attempts.iter().sum::<u64>() == group.worst_attempts {
         attempts.iter().zip(&dearest).map(|(n, price)| *n as f64 * price).sum()

@@ -13,6 +13,7 @@
 //! mirrors, limits by descriptor.
 
 mod bounds;
+mod cases;
 mod clusters;
 mod doubts;
 mod keys;
@@ -23,7 +24,7 @@ mod routes;
 use serde_json::{Map, Value, json};
 
 use super::ledger;
-use super::model::{Case, Gateway, Group, Member, Product};
+use super::model::{Gateway, Group, Member, Product};
 use super::source::Config;
 use super::tree::{Entry, Node, Place, Value as Is};
 use super::warning::{self, Warning};
@@ -311,7 +312,7 @@ fn group(route: &Route<'_>, routes: &[Route<'_>], (one, total): (bool, f64), lim
         own.insert("client".to_owned(), Value::Object(client));
     }
     let policy = route.policy(&members);
-    let (cases, worst) = cases(route);
+    let (cases, worst) = cases::of(route);
     Group {
         name: route.name.clone(),
         at: route.at,
@@ -378,44 +379,6 @@ fn through(route: &Route<'_>, members: usize) -> Vec<String> {
         through.push(cluster.bounds_in_words());
     }
     through
-}
-
-/// What happens when something fails, and how long a request takes at worst.
-fn cases(route: &Route<'_>) -> (Vec<Case>, f64) {
-    let case = |when, code: u64, then: &str| {
-        let retries = route.retry.of(code);
-        Case::new(when, retries + 1, (0.0, route.retry.waits(retries)), then)
-    };
-    let mut cases = vec![
-        case(
-            "all answer 429",
-            429,
-            "the caller is told the last 429; no host is left out for it",
-        ),
-        case("all answer 500", 500, "the caller is told the last 500"),
-        case("all answer 503", 503, "the caller is told the last 503"),
-    ];
-    let total = route.timeout.unwrap_or(f64::INFINITY);
-    let tried = route.retry.longest_try();
-    let hung = tried
-        .unwrap_or(total)
-        .min(total)
-        .min(route.idle.unwrap_or(f64::INFINITY));
-    let retries = if tried.is_some() { route.retry.of_hangs() } else { 0 };
-    let worst = (hung * (retries + 1) as f64 + route.retry.waits(retries)).min(total);
-    let made = if hung > 0.0 && worst.is_finite() {
-        (worst / hung).ceil() as u64
-    } else {
-        1
-    };
-    let attempts = made.clamp(1, retries + 1);
-    cases.push(Case::new(
-        "all hang",
-        attempts,
-        (worst, worst),
-        "the caller is told a 504",
-    ));
-    (cases, worst)
 }
 
 #[cfg(test)]

@@ -86,16 +86,40 @@ fn a_retry_policy_is_what_retry_on_says() {
     let case = |when: &str| full.groups[0].cases.iter().find(|case| case.when == when).unwrap();
     // A 500 is no gateway error. Three waits of at most 0.1, 0.2 and 0.4 s.
     assert_eq!(
-        (case("all answer 500").attempts, case("all answer 429").attempts),
+        (case("it answers 500").attempts, case("it answers 429").attempts),
         (1, 4)
     );
-    assert!((case("all answer 503").seconds.1 - 0.7).abs() < 1e-9);
-    assert!((case("all hang").seconds.1 - 40.7).abs() < 1e-9);
+    assert!((case("it answers 503").seconds.1 - 0.7).abs() < 1e-9);
+    assert!((case("it hangs").seconds.1 - 40.7).abs() < 1e-9);
     assert!(codes(&full).contains(&"retries-are-bounded"));
     let unread = of("{retry_on: 5xx, retriable_status_codes: [429]}");
     assert!(codes(&unread).contains(&"codes-are-not-read"));
     assert!(codes(&unread).contains(&"no-per_try_timeout"));
     assert!(codes(&of("{retry_on: 5xxx}")).contains(&"unknown-name"));
+}
+
+/// A host that fails alone: what a retry chooses is said by the route's predicates and by the cluster's priorities.
+#[test]
+fn one_host_that_fails_is_told_apart_from_all() {
+    let of = |policy: &str, hosts: &[&str]| {
+        let route =
+            format!("{{cluster: llm, timeout: 60s, retry_policy: {{retry_on: 5xx, num_retries: 2, {policy}}}}}");
+        let gateway = bootstrap(&route, &[&cluster("llm", "", hosts)]);
+        let found = gateway.groups[0]
+            .cases
+            .iter()
+            .find(|case| case.when == "one answers 500");
+        found.map(|case| (case.attempts, case.then.clone()))
+    };
+    let two = ["a.example.com", "b.example.com"];
+    let predicate = "retry_host_predicate: [{name: envoy.retry_host_predicates.previous_hosts}]";
+    assert_eq!(
+        of(predicate, &two),
+        Some((2, "another of its priority answers".to_owned()))
+    );
+    let (attempts, then) = of("", &two).expect("two hosts have it");
+    assert!(attempts == 3 && then.contains("which may be the same one"), "{then}");
+    assert_eq!(of("", &two[..1]), None);
 }
 
 #[test]

@@ -2,8 +2,10 @@
 
 #![allow(clippy::unwrap_used, reason = "in a test, what cannot be unwrapped has failed")]
 
-use serde_json::Value;
+use serde_json::{Value, json};
+use simcap::gateways::export::export;
 use simcap::gateways::import::{Assumptions, built_in_prices, experiment};
+use simcap::gateways::settled::of_gateway;
 use simcap::gateways::{Gateway, read, source};
 
 use super::expected::holds;
@@ -125,4 +127,42 @@ fn what_leads_to_no_provider_is_not_imported() {
         "{said}"
     );
     assert!(!folder.path().join("envoy").exists());
+}
+
+/// Retries, ejection, weights and the timeout of a try are written into the bootstrap; each is one value in its text.
+#[test]
+fn what_an_experiment_changed_is_written_into_a_bootstrap() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("envoy.yaml");
+    let before = include_str!("envoy-bootstrap.yaml");
+    std::fs::write(&file, before).unwrap();
+    let prices = built_in_prices();
+    let settings = of_gateway(&gateway(), &prices).unwrap();
+    for (end, value, written) in [
+        ("group.gpt-4.1.retry.num_retries", json!(2), "num_retries: 2"),
+        ("group.gpt-4.1.timeouts.attempt", json!("15s"), "per_try_timeout: 15s"),
+        ("breaker.consecutive_5xx", json!(7), "consecutive_5xx: 7"),
+        (".0.large/west.example.com", json!(9), "load_balancing_weight: 9"),
+    ] {
+        let mut changed = settings.clone();
+        let paths: Vec<_> = changed
+            .keys()
+            .filter(|path| path.join(".").ends_with(end))
+            .cloned()
+            .collect();
+        assert!(!paths.is_empty(), "{end}");
+        paths
+            .into_iter()
+            .for_each(|path| drop(changed.insert(path, value.clone())));
+        let made = export(&file, None, &prices, changed.into(), false).unwrap();
+        let [(_, _, after)] = &made.files[..] else {
+            panic!("{end}: {made:?}")
+        };
+        assert!(after.contains(written), "{end}: {after}");
+        assert_eq!(
+            before.lines().zip(after.lines()).filter(|(a, b)| a != b).count(),
+            1,
+            "{end}"
+        );
+    }
 }

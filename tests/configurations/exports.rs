@@ -40,7 +40,7 @@ pub(super) fn files(folder: &Path) -> Vec<PathBuf> {
     for seed in of_fuzzer {
         let name = seed.file_name().unwrap().to_str().unwrap();
         // Of these nothing is written.
-        if !name.starts_with("tensorzero") && name != "envoy_bootstrap" {
+        if !name.starts_with("tensorzero") {
             add(&format!("seed-{name}"), &std::fs::read_to_string(&seed).unwrap());
         }
     }

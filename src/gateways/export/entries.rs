@@ -68,7 +68,7 @@ const LISTS: &[(&str, Lists)] = &[
 pub(super) fn of(product: &str) -> Result<&'static Lists, &'static str> {
     let found = LISTS.iter().find(|(name, _)| *name == product);
     found.map(|(_, lists)| lists).ok_or(match product {
-        "envoy" => "nothing of a bootstrap is written: a cluster, its endpoints, and the routes and listeners that name it stand apart",
+        "envoy" => "no provider comes to a bootstrap or leaves it: a cluster, its endpoints, and the routes and listeners that name it stand apart",
         _ => "its file is not written",
     })
 }

@@ -153,6 +153,50 @@ const BIFROST: &[Row] = &[
     ("providers.*.concurrency_and_buffer_size.buffer_size", "line", Number),
 ];
 
+/// A retry policy, that of a route or of a virtual host, and a cluster.
+macro_rules! virtual_host {
+    ($rest:literal) => {
+        concat!(
+            "static_resources.listeners[].filter_chains[].filters[].typed_config.route_config.virtual_hosts[].",
+            $rest
+        )
+    };
+}
+macro_rules! cluster {
+    ($rest:literal) => {
+        concat!("static_resources.clusters[].", $rest)
+    };
+}
+
+#[rustfmt::skip]
+const BOOTSTRAP: &[Row] = &[
+    (virtual_host!("routes[].route.retry_policy.num_retries"), "retry.num_retries", Number),
+    (virtual_host!("routes[].route.retry_policy.num_retries"), "retry.kind", NEVER),
+    (virtual_host!("routes[].route.retry_policy.retry_back_off.base_interval"), "retry.base_interval", Time),
+    (virtual_host!("routes[].route.retry_policy.retry_back_off.max_interval"), "retry.max_interval", Time),
+    (virtual_host!("routes[].route.retry_policy.per_try_timeout"), "timeouts.attempt", Time),
+    (virtual_host!("routes[].route.retry_policy.retry_priority.typed_config.update_frequency"), "attempts_per_level", Number),
+    (virtual_host!("routes[].route.retry_policy.host_selection_retry_max_attempts"), "previous_hosts", Number),
+    (virtual_host!("retry_policy.num_retries"), "retry.num_retries", Number),
+    (virtual_host!("retry_policy.num_retries"), "retry.kind", NEVER),
+    (virtual_host!("retry_policy.retry_back_off.base_interval"), "retry.base_interval", Time),
+    (virtual_host!("retry_policy.retry_back_off.max_interval"), "retry.max_interval", Time),
+    (virtual_host!("retry_policy.per_try_timeout"), "timeouts.attempt", Time),
+    (virtual_host!("routes[].route.timeout"), "timeouts.total", Time),
+    (virtual_host!("routes[].route.timeout"), "timeouts.attempt", Time),
+    (virtual_host!("routes[].route.weighted_clusters.clusters[].weight"), "weight", Number),
+    (cluster!("connect_timeout"), "timeouts.connect", Time),
+    (cluster!("outlier_detection.consecutive_5xx"), "breaker.consecutive_5xx", Number),
+    (cluster!("outlier_detection.interval"), "breaker.interval", Time),
+    (cluster!("outlier_detection.base_ejection_time"), "breaker.base_ejection_time", Time),
+    (cluster!("outlier_detection.max_ejection_percent"), "breaker.max_ejection_percent", Percent),
+    (cluster!("load_assignment.endpoints[].lb_endpoints[].load_balancing_weight"), "weights.*", Number),
+    (cluster!("load_assignment.endpoints[].lb_endpoints[].load_balancing_weight"), "levels.*.*", Number),
+    (cluster!("circuit_breakers.thresholds[].max_connections"), "connections", Number),
+    (cluster!("circuit_breakers.thresholds[].max_requests"), "connections", Number),
+    (cluster!("circuit_breakers.thresholds[].max_pending_requests"), "line", Number),
+];
+
 /// How deep targets of Portkey are looked for, and where plugins of Kong stand.
 const TARGETS: [&str; 4] = [
     "",
@@ -169,8 +213,7 @@ pub(super) const PRODUCTS: &[(&str, &[&str], &[Row])] = &[
     ("envoy-ai-gateway", &[""], ENVOY),
     ("kong", &PLUGINS, KONG),
     ("bifrost", &[""], BIFROST),
-    // Nothing of a bootstrap is written back.
-    ("envoy", &[""], &[]),
+    ("envoy", &[""], BOOTSTRAP),
     // TOML is not written.
     ("tensorzero", &[""], &[]),
 ];

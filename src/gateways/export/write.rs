@@ -77,7 +77,17 @@ fn is_plain(text: &str) -> bool {
     let means_something = ["true", "false", "yes", "no", "on", "off", "null", "y", "n"]
         .iter()
         .any(|known| text.eq_ignore_ascii_case(known));
-    text.starts_with(|c: char| c.is_ascii_alphabetic()) && text.chars().all(word) && !means_something
+    let is_name = text.starts_with(|c: char| c.is_ascii_alphabetic()) && text.chars().all(word);
+    (is_name && !means_something) || is_time(text)
+}
+
+/// Whether a text is digits and a unit of time, which no version of YAML takes for a number: `15s`, `0.25s`, `100ms`.
+fn is_time(text: &str) -> bool {
+    let number = ["ms", "s", "m", "h"].iter().find_map(|unit| text.strip_suffix(unit));
+    number.is_some_and(|number| {
+        let digits = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
+        number.split('.').count() < 3 && number.split('.').all(digits)
+    })
 }
 
 #[cfg(test)]
@@ -91,6 +101,9 @@ mod tests {
         assert_eq!(yaml(json!("simple-shuffle")), "simple-shuffle");
         assert_eq!(yaml(json!("1e3")), "\"1e3\"");
         assert_eq!(yaml(json!("no")), "\"no\"");
+        assert_eq!(yaml(json!("15s")), "15s");
+        assert_eq!(yaml(json!("0.25s")), "0.25s");
+        assert_eq!(yaml(json!("1.2.3s")), "\"1.2.3s\"");
         assert_eq!(yaml(json!("a: b")), "\"a: b\"");
         assert_eq!(yaml(json!([1, "x", 2.50])), "[1, x, 2.5]");
         assert_eq!(yaml(json!({ "g": ["x"] })), "{g: [x]}");

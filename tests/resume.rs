@@ -254,6 +254,81 @@ fn a_run_of_something_else_does_not_go_on_and_one_without_resume_begins_anew() {
     );
 }
 
+/// `simcap sweep x.json --out swept` at many points, with these further arguments.
+fn sweep(further: &[&str]) -> Vec<String> {
+    let all = ["sweep", "x.json", "--out", "swept", "--set", "plan.seed=1..40:40"];
+    let all = all.iter().chain(further);
+    all.map(|argument| (*argument).to_owned()).collect()
+}
+
+/// A sweep that is killed or interrupted goes on behind the points that were finished, and what it writes and prints is what it would have been.
+#[test]
+fn a_sweep_goes_on_behind_its_finished_points() {
+    let folder = folder(20);
+    let path = folder.path();
+    let whole = |further: &[&str]| {
+        let arguments = sweep(further);
+        let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+        simcap(path, &arguments)
+    };
+    let written = || {
+        let names = ["sweep.csv", "sweep.json", "sweep.html"];
+        names.map(|name| fs::read(path.join("swept").join(name)).unwrap())
+    };
+    let part = path.join("swept/points.part");
+    let points = || {
+        let bytes = fs::read(&part).unwrap_or_default();
+        bytes.iter().filter(|byte| **byte == b'\n').count().saturating_sub(1)
+    };
+    let undisturbed = whole(&["--replications", "2"]);
+    let expected = written();
+    assert!(!part.exists(), "removed when all is written");
+    fs::remove_dir_all(path.join("swept")).unwrap();
+    for (name, resume) in [("KILL", &[][..]), ("INT", &["--resume"])] {
+        let before = points();
+        let mut child = Command::new(env!("CARGO_BIN_EXE_simcap"))
+            .args(sweep(&[&["--replications", "2"], resume].concat()))
+            .current_dir(path)
+            .env_remove("COLUMNS")
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        while points() < before + 4 {
+            assert!(child.try_wait().unwrap().is_none(), "{name}: it ended by itself");
+            sleep(Duration::from_millis(2));
+        }
+        signal(&child, name);
+        let output = child.wait_with_output().unwrap();
+        assert!(points() >= before + 4 && points() < 40, "{name}: {}", points());
+        if name == "INT" {
+            let said = text(&output.stderr);
+            assert_eq!(output.status.code(), Some(3), "{said}");
+            assert!(
+                said.contains("note: going on with ") && said.contains("which are kept. Go on with: "),
+                "{said}"
+            );
+            assert!(said.trim_end().ends_with("--resume"), "{said}");
+        }
+        // What a system that goes down leaves: the last line in part.
+        let file = fs::OpenOptions::new().write(true).open(&part).unwrap();
+        file.set_len(file.metadata().unwrap().len() - 7).unwrap();
+    }
+    let other = whole(&["--replications", "3", "--resume"]);
+    assert_eq!(other.status.code(), Some(2));
+    assert!(text(&other.stderr).contains("because --replications said something else"));
+    let resumed = whole(&["--replications", "2", "--resume", "--threads", "1"]);
+    assert_eq!(resumed.status, undisturbed.status, "{}", text(&resumed.stderr));
+    assert_eq!(text(&resumed.stdout), text(&undisturbed.stdout));
+    assert!(written() == expected);
+    assert!(!part.exists());
+    let again = text(&resumed.stderr)
+        .lines()
+        .filter(|line| line.ends_with("of 40 points"))
+        .count();
+    assert!(again <= 34, "{again} points were run again");
+}
+
 /// How often a script failed is in no tally: replications that may have seen it are run again.
 #[cfg(feature = "script")]
 #[test]

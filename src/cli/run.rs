@@ -3,7 +3,7 @@
 //! Replications go to a file as they finish ([`spill`]), in the output folder of `run`, so that memory does not grow with
 //! their number and `--resume` goes on with those of a run that was stopped or killed.
 
-mod again;
+pub(super) mod again;
 mod baseline;
 mod compare;
 mod folder;

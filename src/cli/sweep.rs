@@ -1,7 +1,10 @@
 //! `simcap sweep`: an experiment at every combination of values, with the same seed at each.
 //!
-//! Points are run one after the other, the replications of each side by side, and of each only its figures are kept. An interruption
+//! Points are run one after the other, the replications of each side by side, and of each only its figures are kept: in a file of the
+//! folder too ([`kept`]), so that `--resume` goes on with a sweep that was stopped or killed. An interruption
 //! ends it; what was found until then is printed. Left out: the page of each point, which `run --set` makes.
+
+mod kept;
 
 use std::path::PathBuf;
 use std::sync::atomic::Ordering;
@@ -12,7 +15,7 @@ use clap::Args;
 #[cfg(feature = "parquet")]
 use super::columns::Columns;
 use super::many::{Form, Many, Shown, as_json, keep};
-use super::run::Stop;
+use super::run::{Stop, again};
 use super::{Done, Exit, Failure};
 use crate::experiment::assemble::assemble;
 use crate::experiment::axis::{Axis, points};
@@ -26,6 +29,7 @@ use crate::report::write::Streamed;
 use crate::report::{Report, format, sweep_page};
 use crate::simulate::{self, Options, run_controlled};
 use crate::words::Metric;
+use kept::{Kept, Of, Ran};
 
 /// Arguments of `simcap sweep`.
 #[derive(Debug, Args)]
@@ -52,6 +56,9 @@ pub(super) struct SweepArgs {
     /// Write sweep.csv, sweep.json and sweep.html, a page with the curves or maps, to this folder too, and with the feature `parquet` sweep.parquet
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
+    /// Go on with the sweep in that folder that was stopped or killed: its finished points are not run again
+    #[arg(long, requires = "out")]
+    resume: bool,
 }
 
 impl SweepArgs {
@@ -63,12 +70,21 @@ impl SweepArgs {
         let mut source = Source::read(&self.file)?;
         let traces = self.many.traces();
         let mut experiment = String::new();
+        let mut of = Of::new(self.many.seed, self.replications, &self.axes, &self.metric).with(own.every());
         // A mistake in any of them is told before the first is run.
         for values in &points {
             let loaded = self.loaded(&mut source, values, &traces, own)?;
             assemble(&loaded)?;
             experiment = loaded.experiment.name;
+            of.reads(loaded.inputs);
         }
+        let (mut kept, found) = match &self.out {
+            Some(folder) => {
+                let (kept, found) = Kept::open(folder, &of, self.resume)?;
+                (Some(kept), found)
+            }
+            None => (None, Vec::new()),
+        };
         let pool = self.many.pool()?;
         stop.simulate();
         let mut sweep = Sweep {
@@ -81,7 +97,8 @@ impl SweepArgs {
             warnings: Vec::new(),
         };
         let count = points.len();
-        for (number, values) in points.into_iter().enumerate() {
+        found.into_iter().for_each(|ran| add(&mut sweep, ran));
+        for (number, values) in points.into_iter().enumerate().skip(sweep.points.len()) {
             let loaded = self.loaded(&mut source, &values, &traces, own)?;
             let mut options = Options::default().own(own.clone());
             options.replications = self.replications;
@@ -90,35 +107,57 @@ impl SweepArgs {
             if stop.control.stop.load(Ordering::Relaxed) {
                 break;
             }
-            match done {
-                Ok(report) => {
-                    if sweep.metrics.is_empty() {
-                        sweep.metrics = self.metrics(&report)?;
-                        sweep.objectives = report.scorecard.goals.clone();
-                        sweep.currency = report.code();
-                    }
-                    let values = self.shown(values);
-                    Repeated::note(&mut sweep.warnings, &values.join(" · "), report.told());
-                    sweep.points.push(Point::of(values, &report, &sweep.metrics));
-                }
-                Err(simulate::Error::Outgrown(why)) => sweep.points.push(Point {
-                    values: self.shown(values),
-                    policies: Vec::new(),
-                    outgrown: Some(why),
-                }),
+            let values = self.shown(values);
+            let ran = match done {
+                Ok(report) => self.ran(values, &report, &sweep)?,
+                Err(simulate::Error::Outgrown(why)) => Ran {
+                    point: Point {
+                        values,
+                        policies: Vec::new(),
+                        outgrown: Some(why),
+                    },
+                    told: Vec::new(),
+                    shown: None,
+                },
                 Err(simulate::Error::Experiment(error)) => return Err(error.into()),
+            };
+            if let Some(kept) = &mut kept {
+                kept.put(&ran);
             }
+            add(&mut sweep, ran);
             tell!("{} of {count} points", number + 1);
         }
         self.show(&sweep)?;
         if sweep.points.len() < count {
             let (found, all) = (format::count(sweep.points.len() as u64), format::count(count as u64));
-            return Err(anyhow!("interrupted after {found} of {all} points").into());
+            let go_on = match kept {
+                Some(_) => format!(", which are kept. Go on with: {}", again::command()),
+                None => String::new(),
+            };
+            return Err(anyhow!("interrupted after {found} of {all} points{go_on}").into());
+        }
+        if let Some(kept) = kept {
+            kept.remove()?;
         }
         Ok(if sweep.fails_throughout() {
             Exit::ObjectiveFailed
         } else {
             Exit::Fine
+        })
+    }
+
+    /// What is kept of the run at these values.
+    fn ran(&self, values: Vec<String>, report: &Report, sweep: &Sweep) -> Result<Ran, Failure> {
+        let is_first = sweep.metrics.is_empty();
+        let metrics = if is_first {
+            self.metrics(report)?
+        } else {
+            sweep.metrics.clone()
+        };
+        Ok(Ran {
+            point: Point::of(values, report, &metrics),
+            told: report.told().collect(),
+            shown: is_first.then(|| (metrics, report.scorecard.goals.clone(), report.code())),
         })
     }
 
@@ -196,6 +235,17 @@ impl SweepArgs {
         sheet(&folder.join("sweep.parquet"), sweep)?;
         Ok(())
     }
+}
+
+/// Puts a point behind those of the sweep.
+fn add(sweep: &mut Sweep, ran: Ran) {
+    if let Some((metrics, objectives, currency)) = ran.shown {
+        sweep.metrics = metrics;
+        sweep.objectives = objectives;
+        sweep.currency = currency;
+    }
+    Repeated::note(&mut sweep.warnings, &ran.point.values.join(" · "), ran.told.into_iter());
+    sweep.points.push(ran.point);
 }
 
 /// Writes the rows of the sweep as Parquet.

@@ -3,7 +3,7 @@
 //! Every point is a whole run with the same seed, so that neighbours meet the same draws and a curve is smoother than its intervals say.
 //! Left out: what lies between two points.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::markdown::escaped;
 use super::repeated::Repeated;
@@ -49,19 +49,19 @@ pub struct Sweep {
 }
 
 /// A run with certain values.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Point {
     /// The value on each axis.
     pub values: Vec<String>,
     /// What every policy did there.
     pub policies: Vec<AtPoint>,
     /// Why the point has no figures: more requests in the system than the plan allows.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub outgrown: Option<String>,
 }
 
 /// One policy at one point.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct AtPoint {
     /// The name of the policy.
     pub name: String,

@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 
 /// The program's own command line with `--resume`, as a shell takes it.
-pub(super) fn command() -> String {
+pub(in crate::cli) fn command() -> String {
     of(std::env::args_os())
 }
 

@@ -177,10 +177,32 @@ fn a_providers_own_name_comes_before_its_models() {
     std::fs::write(path("gateway.json"), experiment.to_string()).unwrap();
     let output = simcap(
         folder.path(),
-        &["validate", "gateway.json", "spend.jsonl", "--out", "out"],
+        &[
+            "validate",
+            "gateway.json",
+            "spend.jsonl",
+            "--out",
+            "out",
+            "--format",
+            "csv",
+        ],
     );
     let found = std::fs::read(path("out/backtest.json")).unwrap_or_else(|_| panic!("{output:?}"));
     let found: Value = serde_json::from_slice(&found).unwrap();
+    // The rows are those figures, and nothing else is printed beside them.
+    let rows = String::from_utf8(output.stdout.clone()).unwrap();
+    assert!(
+        rows.starts_with("figure,unit,measured,predicted,lo,hi,verdict\n"),
+        "{rows}"
+    );
+    let answer = &found["answers"][0];
+    let row = format!(
+        "\nanswered by {},share,{},{},",
+        answer["name"].as_str().unwrap(),
+        answer["measured"],
+        answer["predicted"]
+    );
+    assert!(rows.contains(&row) && !rows.contains("report: "), "{row}: {rows}");
     for target in found["targets"].as_array().unwrap() {
         assert_eq!(target["providers"], json!([target["name"]]), "{found}");
     }

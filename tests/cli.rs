@@ -242,6 +242,62 @@ fn compare_prints_the_comparison_alone_and_reads_results() {
     assert_eq!(text(&read.stdout), printed);
 }
 
+/// The same differences in every form, from a run as from its result, with the same exit code.
+#[test]
+fn a_comparison_is_also_for_other_programs() {
+    let folder = tempfile::tempdir().unwrap();
+    let write = |name: &str, provider: &str| {
+        let policy = format!(r#"{{"name": "p|q", "policy": {{"single": {{"provider": "{provider}"}}}}}}"#);
+        let text = TWO_PROVIDERS.replace("POLICIES", &policy).replace("NAME", name);
+        let objectives = r#""objectives": [{"metric": "ttft.p95", "at_most": "800ms"}], "plan""#;
+        let text = text.replace(r#""plan""#, objectives);
+        std::fs::write(folder.path().join(format!("{name}.json")), text).unwrap();
+    };
+    write("near", "near");
+    write("far", "far");
+    let of = |format: &str| {
+        let found = simcap(folder.path(), &["compare", "near.json", "far.json", "--format", format]);
+        assert_eq!(found.status.code(), Some(1), "{format}");
+        text(&found.stdout)
+    };
+    let json: serde_json::Value = serde_json::from_str(&of("json")).unwrap();
+    assert_eq!(json["format"], "simcap.comparison/1");
+    assert_eq!((&json["paired"], &json["now_fails"]), (&true.into(), &true.into()));
+    let differences = json["comparisons"][0]["differences"].as_array().unwrap();
+    let p95 = differences.iter().find(|of| of["metric"] == "ttft.p95").unwrap();
+    let value = p95["difference"]["value"].as_f64().unwrap();
+    assert!((0.2..0.4).contains(&value) && p95["verdict"] == "higher", "{p95}");
+
+    let csv = of("csv");
+    assert_eq!(
+        csv.lines().next(),
+        Some("policy,baseline,metric,unit,value,lo,hi,n,relative,verdict")
+    );
+    let row = csv.lines().find(|line| line.contains(",ttft.p95,")).unwrap();
+    assert!(
+        row.contains(&format!(",seconds,{value},")) && row.ends_with(",higher"),
+        "{row}"
+    );
+
+    let markdown = of("markdown");
+    assert!(
+        markdown.contains("\n**far against near: 1 of 1 policies now fail an objective"),
+        "{markdown}"
+    );
+    assert!(
+        markdown.contains("\n## p\\|q (far) against p\\|q (near)\n"),
+        "{markdown}"
+    );
+    let rows: Vec<&str> = markdown.lines().filter(|line| line.starts_with("| ")).collect();
+    assert!(
+        rows.iter()
+            .any(|row| row.starts_with("| TTFT p95 | ") && row.ends_with(" worse |")),
+        "{markdown}"
+    );
+    let alone = simcap(folder.path(), &["compare", "near.json", "--format", "markdown"]);
+    assert!(text(&alone.stdout).contains("There is one policy, and nothing to compare it with."));
+}
+
 /// What two results say of each other is what one run of both policies says, as their replications met the same requests.
 #[test]
 fn two_results_of_one_seed_are_compared_as_one_run_compares_them() {

@@ -204,3 +204,51 @@ fn what_cannot_be_told_is_no_failure_and_leaves_no_score() {
     );
     assert_eq!(std::fs::read(folder.path().join("mine.json")).unwrap(), before);
 }
+
+/// Each form has the figures of the table; what else is said goes beside it, so that a program reads the result alone.
+#[test]
+fn a_validation_is_also_for_other_programs() {
+    let folder = folder("400ms", "650ms");
+    let of = |format: &str| {
+        let output = simcap(
+            folder.path(),
+            &["validate", "mine.json", "log.json", "--no-write", "--format", format],
+        );
+        assert_eq!(output.status.code(), Some(1), "{format}");
+        let said = text(&output.stderr);
+        assert!(
+            said.contains("report: reports/validate-mine") == (format != "table"),
+            "{format}: {said}"
+        );
+        text(&output.stdout)
+    };
+    let table = of("table");
+    assert!(table.contains("\nreport: "), "{table}");
+    let json: serde_json::Value = serde_json::from_str(&of("json")).unwrap();
+    let kept = std::fs::read(folder.path().join("reports/validate-mine/validation.json")).unwrap();
+    assert_eq!(json, serde_json::from_slice::<serde_json::Value>(&kept).unwrap());
+    let score = &json["calibration"]["metrics"]["ttft"]["quantiles"][0];
+    let csv = of("csv");
+    assert_eq!(
+        csv.lines().next(),
+        Some("figure,unit,measured,predicted,error,lo,hi,verdict")
+    );
+    let row = csv.lines().nth(1).unwrap();
+    let begins = format!(
+        "ttft.p50,seconds,{},{},{},",
+        score["measured"], score["predicted"], score["error"]
+    );
+    assert!(row.starts_with(&begins) && row.ends_with(",not equivalent"), "{row}");
+    assert!(csv.lines().last().unwrap().starts_with("errors,share,0,0,,,,"), "{csv}");
+    let markdown = of("markdown");
+    assert!(
+        markdown.starts_with("# mine\n\nmine, variant day, against "),
+        "{markdown}"
+    );
+    assert!(
+        markdown.contains("\n| TTFT p50 | ")
+            && markdown.contains("\n- note: the log has no times: ")
+            && markdown.contains("\n- verdict: "),
+        "{markdown}"
+    );
+}

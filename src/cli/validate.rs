@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 use clap::Args;
 
+use super::many::{Form, Shown, as_json};
 use super::measured::{measured, read};
 use super::{Done, Exit, Failure, print, style};
 use crate::calibrate::validate::{Settings, Validation, page, text, validate};
@@ -53,6 +54,9 @@ pub(super) struct Validate {
     /// Leave the model file as it is
     #[arg(long)]
     no_write: bool,
+    /// What to print
+    #[arg(long, value_enum, default_value_t = Form::Table)]
+    format: Form,
     #[command(flatten)]
     backtest: backtest::Args,
 }
@@ -82,23 +86,26 @@ impl Validate {
         };
         let log = measured(&self.logs, self.map.as_deref())?;
         let found = validate(&model, &variant, &log, &settings).map_err(Failure::Input)?;
-        print(&text::text(&found, &style()))?;
-        for note in &log.notes {
-            print(&format!("note: {}\n", crate::report::text::clean(note)))?;
-        }
+        self.format.print(&Shown {
+            table: &|style| text::text(&found, style),
+            csv: &|| text::csv(&found),
+            json: &|| as_json(&found),
+            markdown: &|| text::markdown(&found),
+        })?;
+        self.say_all(&log.notes)?;
         let folder = self
             .out
             .clone()
             .unwrap_or_else(|| PathBuf::from("reports").join(format!("validate-{}", model.model)));
         report(&folder, &found)?;
-        print(&format!("report: {}\n", folder.join("validation.html").display()))?;
+        self.say(&format!("report: {}\n", folder.join("validation.html").display()))?;
         let tells = found.verdict() != Agreement::CannotTell;
         if !tells && !self.no_write && self.path().is_file() {
             let kept = match model.variants.get(&variant).and_then(|spec| spec.calibration.as_ref()) {
                 Some(before) => format!("; the score that it has stays: {}", before.sentence()),
                 None => String::new(),
             };
-            print(&paragraph(
+            self.say(&paragraph(
                 "",
                 &format!(
                     "{}: no score is written, as these measurements do not tell{kept}",
@@ -148,12 +155,27 @@ impl Validate {
         };
         let name = name.unwrap_or_default().to_string_lossy();
         write::write_all(folder, &[(name.as_ref(), text.as_bytes())]).context("cannot write the model")?;
-        print(&format!("calibration written to {}\n", self.model))
+        self.say(&format!("calibration written to {}\n", self.model))
+    }
+
+    /// Says something beside the result: behind it in a table, and on standard error where the result is for another program.
+    fn say(&self, text: &str) -> Result<(), Failure> {
+        if self.format == Form::Table {
+            return print(text);
+        }
+        tell!("{}", text.trim_end());
+        Ok(())
+    }
+
+    /// Says what was noted of the log.
+    fn say_all(&self, notes: &[String]) -> Result<(), Failure> {
+        let note = |note: &String| self.say(&format!("note: {}\n", crate::report::text::clean(note)));
+        notes.iter().try_for_each(note)
     }
 }
 
 fn report(folder: &Path, found: &Validation) -> Result<(), Failure> {
-    let json = serde_json::to_string_pretty(found).context("cannot put the validation into JSON")? + "\n";
+    let json = as_json(found)?;
     let page = page::page(found).context("cannot draw the validation")?;
     let files = [("validation.json", json), ("validation.html", page)];
     Ok(write::write_all(folder, &files).context("cannot write the validation")?)

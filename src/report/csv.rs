@@ -53,6 +53,11 @@ pub fn tables(report: &Report) -> Vec<(&'static str, String)> {
     tables
 }
 
+/// The table of differences alone.
+pub fn compared(report: &Report) -> String {
+    differences(&report.comparisons, report.code())
+}
+
 const ESTIMATE: [&str; 4] = ["value", "lo", "hi", "n"];
 
 fn metrics(policies: &[PolicyReport], code: Option<Code>) -> String {
@@ -461,7 +466,7 @@ impl Sheet {
 }
 
 /// Text from a file, made harmless for spreadsheets and terminals.
-pub(super) fn text(from_file: &str) -> String {
+pub(crate) fn text(from_file: &str) -> String {
     let formula = from_file.starts_with(['=', '+', '-', '@', '\t', '\r', '\n']);
     let mark = if formula { "'" } else { "" };
     let harmless = |c: char| match c {
@@ -471,8 +476,15 @@ pub(super) fn text(from_file: &str) -> String {
     format!("{mark}{}", from_file.chars().map(harmless).collect::<String>())
 }
 
+/// A table of this head and these rows.
+pub(crate) fn table(head: &[&str], rows: &[Vec<String>]) -> String {
+    let mut sheet = Sheet::new(head);
+    rows.iter().for_each(|row| sheet.row(row));
+    sheet.finish()
+}
+
 /// The shortest digits that are read back as the same number.
-fn number(x: f64) -> String {
+pub(crate) fn number(x: f64) -> String {
     match x {
         f64::INFINITY => "inf".into(),
         x if x.is_finite() => x.to_string(),
@@ -490,7 +502,7 @@ fn estimate(estimate: &Estimate) -> [String; 4] {
     ]
 }
 
-pub(super) fn unit(unit: Unit) -> String {
+pub(crate) fn unit(unit: Unit) -> String {
     match unit {
         Unit::Seconds => "seconds".into(),
         Unit::Share => "share".into(),

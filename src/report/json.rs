@@ -5,9 +5,9 @@
 //! results of another format version; they are refused by name.
 
 use schemars::generate::SchemaSettings;
-use serde::{Deserialize, Deserializer};
+use serde::{Deserialize, Deserializer, Serialize};
 
-use super::Report;
+use super::{Comparison, Judgement, Report};
 use crate::form::build::Refusal;
 use crate::form::diagnose::{Error, Seg, parse};
 use crate::stats::interval::nan_if_null;
@@ -19,6 +19,42 @@ pub const FORMAT: &str = "simcap.result/2";
 pub fn to_json(report: &Report) -> String {
     // A report has only structs, strings and numbers, which serde_json always writes; numbers without a value become null.
     let mut json = serde_json::to_string_pretty(report).unwrap_or_default();
+    json.push('\n');
+    json
+}
+
+/// What [`compared`] writes.
+#[derive(Serialize)]
+struct Compared<'a> {
+    format: &'static str,
+    version: &'a str,
+    /// The names of what was compared: one experiment, or two results.
+    experiments: Vec<&'a str>,
+    /// Of two results whether both met the same requests, and whether a policy of the second fails an objective that it did not fail in the first.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    paired: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    now_fails: Option<bool>,
+    /// What follows, in sentences.
+    headline: &'a [String],
+    comparisons: &'a [Comparison],
+    objectives: &'a [Judgement],
+}
+
+/// The differences of each policy from the first, or of two results, as indented JSON with a newline at its end.
+pub fn compared(report: &Report) -> String {
+    let joined = report.joined.as_ref();
+    let compared = Compared {
+        format: "simcap.comparison/1",
+        version: &report.version,
+        experiments: report.each().into_iter().map(|one| one.experiment.as_str()).collect(),
+        paired: joined.map(|joined| joined.paired),
+        now_fails: joined.map(|joined| joined.now_fails),
+        headline: &report.scorecard.headline,
+        comparisons: &report.comparisons,
+        objectives: &report.objectives,
+    };
+    let mut json = serde_json::to_string_pretty(&compared).unwrap_or_default();
     json.push('\n');
     json
 }

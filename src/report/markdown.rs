@@ -4,6 +4,8 @@
 //! texts out of files are text. What is noted of a figure stands under the tables. Left out: plots, and every figure that `result.json` has besides.
 
 use super::leading::FIGURES;
+use super::table::Table;
+use super::terminal::{nothing_compared, of_one};
 use super::text::{clean, mark};
 use super::{Judged, Metric, OVER_ALL, PolicyReport, Report, format, shown};
 
@@ -45,6 +47,40 @@ pub fn render(report: &Report) -> String {
         format::level(report.confidence),
         escaped(&report.version),
     ));
+    all
+}
+
+/// The differences of each policy from the first, or of two results: what follows, and a table under the name of each policy. Ends in a newline.
+pub fn comparison(report: &Report) -> String {
+    let mut all = format!("# {}\n", escaped(&report.experiment));
+    let mut paragraph = |text: &str| all += &format!("\n{text}\n");
+    // Of one result what follows from it is elsewhere.
+    for sentence in report.scorecard.headline.iter().filter(|_| report.joined.is_some()) {
+        paragraph(&format!("**{}**", escaped(sentence)));
+    }
+    if report.comparisons.is_empty() {
+        paragraph(nothing_compared(report));
+    }
+    for comparison in &report.comparisons {
+        let (table, notes) = of_one(report, comparison);
+        let (name, baseline) = (escaped(&comparison.policy), escaped(&comparison.baseline));
+        paragraph(&format!(
+            "## {name} against {baseline}\n\n{}",
+            table.markdown().trim_end()
+        ));
+        paragraph(&escaped(&comparison.sentence));
+        notes.iter().for_each(|note| paragraph(&escaped(note)));
+    }
+    all
+}
+
+/// A table between what is said of it: the answer before it, and items behind.
+pub(crate) fn around(title: &str, answer: &str, table: &Table, items: &[String]) -> String {
+    let mut all = format!("# {}\n\n{}\n\n{}", escaped(title), escaped(answer), table.markdown());
+    if !items.is_empty() {
+        all += "\n";
+    }
+    all.extend(items.iter().map(|item| format!("- {}\n", escaped(item))));
     all
 }
 

@@ -24,6 +24,7 @@ use super::{
 use crate::words::Outcome;
 use crate::words::metric::Statistic;
 use crate::words::{BoundKind, EffortKind};
+pub(super) use comparison::of_one;
 use notes::Notes;
 
 pub(crate) use screen::spark;
@@ -114,15 +115,20 @@ pub fn comparison(report: &Report, style: &Style) -> String {
     let mut page = Page::new(style);
     page.header(report);
     if report.comparisons.is_empty() {
-        page.heading(match report.joined {
-            Some(_) => "The two results have no policy of the same name, and nothing is compared.",
-            None => "There is one policy, and nothing to compare it with.",
-        });
+        page.heading(nothing_compared(report));
     } else {
         page.comparison(report, &mut notes);
     }
     page.notes(&notes);
     page.text
+}
+
+/// Why a report has no differences.
+pub(super) fn nothing_compared(report: &Report) -> &'static str {
+    match report.joined {
+        Some(_) => "The two results have no policy of the same name, and nothing is compared.",
+        None => "There is one policy, and nothing to compare it with.",
+    }
 }
 
 /// What has been written so far.

@@ -1,12 +1,13 @@
-//! The terminal text of a backtest: the answer, what the models are of, one table, the notes.
+//! A backtest in words: the answer, what the models are of, one table, the notes; for a terminal, as Markdown, and its rows as CSV.
 
-use super::{Backtest, Share};
+use super::{Backtest, Share, Target};
 use crate::experiment::calibration::Agreement;
-use crate::report::Unit;
-use crate::report::format;
+use crate::report::csv::{self, number};
+use crate::report::markdown::around;
 use crate::report::table::{Cell, Table, Tone};
 use crate::report::terminal::Style;
 use crate::report::text::{clean, paragraph};
+use crate::report::{Unit, format};
 
 /// One figure, measured and predicted.
 struct Row {
@@ -18,17 +19,20 @@ struct Row {
     verdict: Option<Agreement>,
 }
 
+/// What each target of the log is in the experiment, a sentence a target.
+fn models(found: &Backtest) -> Vec<String> {
+    let models = found.targets.iter().filter(|target| !target.providers.is_empty());
+    let sentence = |target: &Target| {
+        let (name, providers) = (clean(&target.name), clean(&target.providers.join(", ")));
+        format!("{name} is {providers}: {}", target.model)
+    };
+    models.map(sentence).collect()
+}
+
 /// The whole text, which ends in a newline.
 pub fn text(found: &Backtest, style: &Style) -> String {
     let mut text = paragraph("", &sentence(found), style.width);
-    let models = found.targets.iter().filter(|target| !target.providers.is_empty());
-    for target in models {
-        let what = format!(
-            "{} is {}: {}",
-            clean(&target.name),
-            clean(&target.providers.join(", ")),
-            target.model
-        );
+    for what in models(found) {
         text += &paragraph("", &what, style.width);
     }
     text.push('\n');
@@ -38,6 +42,35 @@ pub fn text(found: &Backtest, style: &Style) -> String {
         text += &paragraph("note: ", &clean(note), style.width);
     }
     text
+}
+
+/// The same in Markdown.
+pub fn markdown(found: &Backtest) -> String {
+    let notes = found.notes.iter().map(|note| format!("note: {note}"));
+    let items: Vec<String> = models(found).into_iter().chain(notes).collect();
+    around(&found.experiment, &sentence(found), &table(found), &items)
+}
+
+/// A row for each figure, with the range in which it lies in nine of ten replications.
+pub fn csv(found: &Backtest) -> String {
+    let optional = |x: Option<f64>| x.map(number).unwrap_or_default();
+    let row = |row: Row| {
+        let (lo, hi) = row.range.unzip();
+        vec![
+            csv::text(&row.title),
+            csv::unit(row.unit),
+            optional(row.measured),
+            number(row.predicted),
+            optional(lo),
+            optional(hi),
+            row.verdict
+                .map(|verdict| words(verdict).0.to_owned())
+                .unwrap_or_default(),
+        ]
+    };
+    let rows: Vec<Vec<String>> = rows(found).into_iter().map(row).collect();
+    let head = ["figure", "unit", "measured", "predicted", "lo", "hi", "verdict"];
+    csv::table(&head, &rows)
 }
 
 /// The answer in one sentence.
@@ -142,6 +175,14 @@ fn table(found: &Backtest) -> Table {
     table
 }
 
+fn words(verdict: Agreement) -> (&'static str, Tone) {
+    match verdict {
+        Agreement::Equivalent => ("agrees", Tone::Good),
+        Agreement::NotEquivalent => ("differs", Tone::Bad),
+        Agreement::CannotTell => ("cannot tell", Tone::Plain),
+    }
+}
+
 fn cells(row: &Row) -> Vec<Cell> {
     let value = |x: f64| format::value(row.unit, x);
     let error = match (row.measured, row.unit) {
@@ -149,12 +190,7 @@ fn cells(row: &Row) -> Vec<Cell> {
         (Some(measured), _) if measured > 0.0 => format::relative(row.predicted / measured - 1.0),
         _ => format::NONE.to_owned(),
     };
-    let (words, tone) = match row.verdict {
-        Some(Agreement::Equivalent) => ("agrees", Tone::Good),
-        Some(Agreement::NotEquivalent) => ("differs", Tone::Bad),
-        Some(Agreement::CannotTell) => ("cannot tell", Tone::Plain),
-        None => (format::NONE, Tone::Plain),
-    };
+    let (words, tone) = row.verdict.map_or((format::NONE, Tone::Plain), words);
     let range = row.range.map_or(format::NONE.to_owned(), |(lo, hi)| {
         format!("{} to {}", value(lo), value(hi))
     });

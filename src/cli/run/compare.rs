@@ -10,11 +10,12 @@ use clap::Args;
 
 use super::baseline::Baseline;
 use super::{Ended, Simulate, Stop, exit, in_scratch};
+use crate::cli::many::{Form, Shown};
 use crate::cli::report::{file_of, result_in, together};
-use crate::cli::{Done, Exit, Failure, print, style};
+use crate::cli::{Done, Exit, Failure};
 use crate::decide::name_of;
 use crate::form::own::OwnParts;
-use crate::report::{Report, terminal};
+use crate::report::{Report, csv, json, markdown, terminal};
 
 /// Arguments of `simcap compare`.
 #[derive(Debug, Args)]
@@ -27,6 +28,9 @@ pub(in crate::cli) struct Compare {
     /// Hold the experiment or result against the one that `simcap run --save-baseline NAME` kept
     #[arg(long, value_name = "NAME")]
     baseline: Option<Baseline>,
+    /// What to print
+    #[arg(long, value_enum, default_value_t = Form::Table)]
+    format: Form,
 }
 
 impl Compare {
@@ -66,11 +70,11 @@ impl Compare {
         }
         let [(a, first), (b, second)] = &reports[..] else {
             let report = &reports[0].1;
-            print(&terminal::comparison(report, &style()))?;
+            show(self.format, report)?;
             return Ok(exit(report, ended));
         };
         let report = together([a.clone(), b.clone()], [first, second])?;
-        print(&terminal::comparison(&report, &style()))?;
+        show(self.format, &report)?;
         let now_fails = report.joined.as_ref().is_some_and(|joined| joined.now_fails);
         Ok(match exit(&report, ended) {
             // What failed before fails on its own account.
@@ -79,6 +83,16 @@ impl Compare {
             other @ (Exit::BadInput | Exit::Runtime) => other,
         })
     }
+}
+
+/// Prints the differences of `report`.
+fn show(format: Form, report: &Report) -> Result<(), Failure> {
+    format.print(&Shown {
+        table: &|style| terminal::comparison(report, style),
+        csv: &|| csv::compared(report),
+        json: &|| Ok(json::compared(report)),
+        markdown: &|| markdown::comparison(report),
+    })
 }
 
 impl Simulate {

@@ -7,8 +7,9 @@ use serde_json::Value;
 
 use super::Validate;
 use crate::calibrate::backtest::{Backtest, Settings, backtest, page, text};
+use crate::cli::many::{Shown, as_json};
 use crate::cli::measured::{measured, read};
-use crate::cli::{Done, Exit, Failure, print, style, traces};
+use crate::cli::{Done, Exit, Failure, traces};
 use crate::experiment::calibration::Agreement;
 use crate::experiment::load::load_with;
 use crate::form::comments::blank_comments;
@@ -126,16 +127,19 @@ impl Validate {
             load_with(self.path(), &traces(None), None, own.clone()).map_err(|e| Failure::Input(e.to_string()))?;
         let log = measured(&self.logs, self.map.as_deref())?;
         let found = backtest(&loaded, &log, &settings).map_err(Failure::Input)?;
-        print(&text::text(&found, &style()))?;
-        for note in &log.notes {
-            print(&format!("note: {}\n", crate::report::text::clean(note)))?;
-        }
+        self.format.print(&Shown {
+            table: &|style| text::text(&found, style),
+            csv: &|| text::csv(&found),
+            json: &|| as_json(&found),
+            markdown: &|| text::markdown(&found),
+        })?;
+        self.say_all(&log.notes)?;
         let folder = self
             .out
             .clone()
             .unwrap_or_else(|| PathBuf::from("reports").join(format!("backtest-{}", found.experiment)));
         written(&folder, &found)?;
-        print(&format!("report: {}\n", folder.join("backtest.html").display()))?;
+        self.say(&format!("report: {}\n", folder.join("backtest.html").display()))?;
         Ok(match found.verdict {
             Agreement::Equivalent | Agreement::CannotTell => Exit::Fine,
             Agreement::NotEquivalent => Exit::ObjectiveFailed,
@@ -144,7 +148,7 @@ impl Validate {
 }
 
 fn written(folder: &Path, found: &Backtest) -> Result<(), Failure> {
-    let json = serde_json::to_string_pretty(found).context("cannot put the backtest into JSON")? + "\n";
+    let json = as_json(found)?;
     let page = page::page(found).context("cannot draw the backtest")?;
     let files = [("backtest.json", json), ("backtest.html", page)];
     Ok(write::write_all(folder, &files).context("cannot write the backtest")?)

@@ -7,7 +7,7 @@ use super::notes::Notes;
 use super::{HEAD, Page, shown};
 use crate::report::table::{Cell, Table, Tone};
 use crate::report::text::{clean, fit, paragraph};
-use crate::report::{Code, Difference, Joined, Metric, Report, format};
+use crate::report::{Code, Comparison, Difference, Joined, Metric, Report, format};
 use crate::stats::compare::Verdict;
 
 impl Page {
@@ -26,7 +26,7 @@ impl Page {
         for sentence in report.scorecard.headline.iter().filter(|_| report.joined.is_some()) {
             self.text += &paragraph("", sentence, self.style.width);
         }
-        self.table(&title, &differences(report, notes));
+        self.table(&title, &differences(report, &report.comparisons, notes));
         self.text.push('\n');
         for comparison in &report.comparisons {
             self.text += &paragraph("- ", &comparison.sentence, self.style.width);
@@ -34,9 +34,17 @@ impl Page {
     }
 }
 
-fn differences(report: &Report, notes: &mut Notes) -> Table {
+/// The differences of one policy, and what is noted of them, each note with its mark.
+pub(in crate::report) fn of_one(report: &Report, comparison: &Comparison) -> (Table, Vec<String>) {
+    let mut notes = Notes::default();
+    let table = differences(report, std::slice::from_ref(comparison), &mut notes);
+    let notes = notes.iter().map(|(mark, note)| format!("{mark} {note}"));
+    (table, notes.collect())
+}
+
+fn differences(report: &Report, comparisons: &[Comparison], notes: &mut Notes) -> Table {
     let mut table = Table::new("");
-    for comparison in &report.comparisons {
+    for comparison in comparisons {
         let group = fit(&clean(&comparison.policy), HEAD);
         table.column(&group, "difference");
         table.column(&group, "relative");
@@ -45,7 +53,7 @@ fn differences(report: &Report, notes: &mut Notes) -> Table {
     let further = report.further(|standard| standard.terminal).into_iter().cloned();
     let differs = report.joined.as_ref().is_some_and(|joined| joined.traffic.is_some());
     for metric in shown(report).chain(further) {
-        let cells = report.comparisons.iter().flat_map(|comparison| {
+        let cells = comparisons.iter().flat_map(|comparison| {
             let found = comparison
                 .differences
                 .iter()

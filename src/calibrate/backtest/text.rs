@@ -44,7 +44,7 @@ pub fn text(found: &Backtest, style: &Style) -> String {
     text
 }
 
-/// The same in Markdown.
+/// The backtest in Markdown.
 pub fn markdown(found: &Backtest) -> String {
     let notes = found.notes.iter().map(|note| format!("note: {note}"));
     let items: Vec<String> = models(found).into_iter().chain(notes).collect();

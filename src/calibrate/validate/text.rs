@@ -66,7 +66,7 @@ pub fn text(validation: &Validation, style: &Style) -> String {
     text
 }
 
-/// The same in Markdown.
+/// The validation in Markdown.
 pub fn markdown(validation: &Validation) -> String {
     let (head, behind) = said(validation);
     let items: Vec<String> = behind

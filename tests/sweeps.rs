@@ -161,6 +161,43 @@ fn traffic_of_any_kind_has_a_scale() {
     }
 }
 
+/// Two numbers that grow together are one axis: each point is the run with both, and `risk` draws both at once.
+#[test]
+fn paths_with_a_comma_between_them_move_together() {
+    let both = "traffic.rate,providers[p].load[0].slots.servers";
+    let csv = |sets: &[String]| {
+        let sets = sets.iter().flat_map(|set| ["--set", set.as_str()]);
+        let arguments: Vec<&str> = ["sweep", "-", "--format", "csv"].into_iter().chain(sets).collect();
+        let out = piped(&arguments, &server());
+        assert_eq!(out.status.code(), Some(0), "{}", text(&out.stderr));
+        text(&out.stdout)
+    };
+    let together = csv(&[format!("{both}=[20/s,2],[40/s,5]")]);
+    let rows: Vec<&str> = together.lines().skip(1).collect();
+    assert_eq!(rows.len(), 2, "{together}");
+    for (row, (rate, servers)) in rows.iter().zip([("20/s", "2"), ("40/s", "5")]) {
+        let apart = [
+            format!("traffic.rate={rate}"),
+            format!("providers[p].load[0].slots.servers={servers}"),
+        ];
+        let apart = csv(&apart);
+        let figures = |row: &str| row.split_once(",it,").unwrap().1.to_owned();
+        assert_eq!(figures(row), figures(apart.lines().nth(1).unwrap()), "{rate}");
+    }
+    let fixed = [
+        "optimize",
+        "-",
+        "--set",
+        "providers[p].connections,traffic.rate=[5,20/s],[6,30/s]",
+    ];
+    let out = piped(&fixed, &server());
+    assert!(
+        text(&out.stderr).contains("`traffic` is what is given"),
+        "{}",
+        text(&out.stderr)
+    );
+}
+
 #[test]
 fn a_mistake_at_the_last_point_is_told_before_the_first_is_run() {
     let out = piped(&["sweep", "-", "--set", "plan.replications=2,-1"], &server());

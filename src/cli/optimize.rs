@@ -158,7 +158,8 @@ impl OptimizeArgs {
                 .contains(&first)
                 .then(|| first.to_owned())
         };
-        match several.filter_map(|axis| Some((&axis.path, given(&axis.path)?))).next() {
+        let of = |axis: &'_ Axis| axis.paths().iter().find_map(|path| given(path));
+        match several.filter_map(|axis| Some((&axis.path, of(axis)?))).next() {
             None => Ok(()),
             Some((path, first)) => Err(Failure::Input(format!(
                 "--set {path}: `{first}` is what is given, and not a choice: `simcap sweep` shows the figures at several values of it{}",

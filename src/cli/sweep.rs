@@ -37,8 +37,8 @@ pub(super) struct SweepArgs {
     /// The experiment (JSON; comments are allowed; `-` reads it from standard input)
     file: PathBuf,
     /// A path and its values: traffic.rate=10..200/s:20 (twenty of them, `:20log` for equal factors), or a list with commas;
-    /// traffic.scale=0.5..2:4log is a factor on all traffic, whatever its kind. Of several
-    /// every combination is run
+    /// traffic.scale=0.5..2:4log is a factor on all traffic, whatever its kind. Two paths with a comma between them
+    /// move together: a,b=[1,10],[2,20]. Of several every combination is run
     #[arg(long = "set", value_name = "PATH=VALUES", required = true)]
     axes: Vec<Axis>,
     /// A metric to show besides those of the objectives; may be given several times [default: ttft.p95, e2e.p95, error_rate,

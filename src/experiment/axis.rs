@@ -2,7 +2,7 @@
 //!
 //! `plan.seed=1,2,3` is a list, whose commas inside brackets and quotation marks belong to a value. `traffic.rate=10..200/s:20` is a range: twenty
 //! values at equal distances, both ends among them, with the unit of its upper end; `:20log` makes them equal factors. Values have six
-//! significant digits. A sweep goes over every combination of the values of its axes, the last axis fastest.
+//! significant digits. `a,b=[1,10],[2,20]` moves two paths together, and `a,b=1,2` both to the same values. A sweep goes over every combination of the values of its axes, the last axis fastest.
 
 use super::settings::{Setting, Unsettled, split};
 
@@ -41,6 +41,13 @@ impl std::str::FromStr for Axis {
             path: path.to_owned(),
             values,
         })
+    }
+}
+
+impl Axis {
+    /// The paths that move together: mostly one.
+    pub fn paths(&self) -> Vec<String> {
+        list(&self.path)
     }
 }
 
@@ -237,6 +244,14 @@ mod tests {
             [r#"{"a":[1,2]}"#, "random"]
         );
         assert_eq!(values("file=../x"), ["../x"], "a path is no range");
+        let two = "a[x,y],b=[1,10],[2,20]".parse::<Axis>().unwrap();
+        assert_eq!(
+            (two.paths(), two.values),
+            (
+                vec!["a[x,y]".into(), "b".into()],
+                vec!["[1,10]".into(), "[2,20]".into()]
+            )
+        );
     }
 
     #[test]

@@ -2,13 +2,15 @@
 //!
 //! A path is written as errors write it: `plan.duration`, `policies[0].client`, `providers["gpt-4.1"].connections`. An element that
 //! has a name may be told by it (`policies[tiered]`), `*` is the only member of an object, and `traffic.rate` is the rate of the arrivals, if
-//! they have one; `traffic.streams.NAME.rate` is that of a stream, and `traffic.scale` a factor on all traffic, whatever its kind. A value is JSON, or else the text as it is (`40/s`). It is written at its place in the file's text; a member that is not there is put into
+//! they have one; `traffic.streams.NAME.rate` is that of a stream, and `traffic.scale` a factor on all traffic, whatever its kind. Several paths with commas between
+//! them move together: `a,b=5` puts 5 at both, and `a,b=[5,7s]` each value at its own. A value is JSON, or else the text as it is (`40/s`). It is written at its place in the file's text; a member that is not there is put into
 //! the object that would have it. So what is then read is a file like any other, whose mistakes have their lines. Left out: taking a member away, for
 //! which a value of `null` serves where the form has one.
 
 use serde::de::IgnoredAny;
 use serde_json::Value;
 
+use super::axis::list;
 use crate::form::comments::blank_comments;
 use crate::form::diagnose::{self, Seg, nearest};
 
@@ -26,6 +28,8 @@ pub struct Setting {
     steps: Vec<Step>,
     /// The value as JSON.
     value: String,
+    /// Of several paths, each with its value; else none.
+    each: Vec<Setting>,
 }
 
 /// One step of a path.
@@ -84,9 +88,19 @@ pub(super) fn split(text: &str) -> Option<(&str, &str)> {
     at.map(|(at, _)| (text[..at].trim(), text[at + 1..].trim()))
 }
 
-/// Whether both are the same path, however they are written.
+/// Whether both are the same path, however they are written, or have one in common.
 pub(crate) fn is_same_path(one: &str, other: &str) -> bool {
-    steps(one) == steps(other)
+    let others: Vec<_> = list(other).iter().map(|path| steps(path)).collect();
+    list(one).iter().any(|path| others.contains(&steps(path)))
+}
+
+/// The value of each of so many paths: the values of a list of as many, else the value itself.
+fn values(value: &str, count: usize) -> Vec<String> {
+    let inside = value.trim().strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
+    match inside.map(list) {
+        Some(values) if values.len() == count => values,
+        _ => vec![value.to_owned(); count],
+    }
 }
 
 fn steps(path: &str) -> Option<Vec<Step>> {
@@ -112,6 +126,15 @@ fn steps(path: &str) -> Option<Vec<Step>> {
     (!steps.is_empty()).then_some(steps)
 }
 
+/// A value as JSON: what is none is text.
+fn as_json(value: &str) -> String {
+    if serde_json::from_str::<IgnoredAny>(value).is_ok() {
+        value.to_owned()
+    } else {
+        Value::from(value).to_string()
+    }
+}
+
 impl Setting {
     /// The path as it was written, and the value as JSON.
     #[cfg(feature = "cli")]
@@ -124,19 +147,32 @@ impl Setting {
     /// # Errors
     /// If the path is none.
     pub fn new(path: &str, value: &str) -> Result<Setting, Unsettled> {
+        let paths = list(path);
+        if paths.len() > 1 {
+            let each = paths.iter().zip(values(value, paths.len()));
+            let each: Vec<Setting> = each
+                .map(|(path, value)| Setting::one(path, &value))
+                .collect::<Result<_, _>>()?;
+            return Ok(Setting {
+                path: path.to_owned(),
+                steps: Vec::new(),
+                value: as_json(value),
+                each,
+            });
+        }
+        Setting::one(path, value)
+    }
+
+    fn one(path: &str, value: &str) -> Result<Setting, Unsettled> {
         let steps = steps(path).ok_or_else(|| {
             let why = "no path: steps with dots between them, like policies[0].client";
             Unsettled::new(&format!("{path}={value}"), why.into())
         })?;
-        let is_json = serde_json::from_str::<IgnoredAny>(value).is_ok();
         Ok(Setting {
             path: path.to_owned(),
             steps,
-            value: if is_json {
-                value.to_owned()
-            } else {
-                Value::from(value).to_string()
-            },
+            value: as_json(value),
+            each: Vec::new(),
         })
     }
 
@@ -145,6 +181,9 @@ impl Setting {
     /// # Errors
     /// If the text is not JSON, or has no place of that path.
     pub fn put(&self, text: &str) -> Result<String, Unsettled> {
+        if !self.each.is_empty() {
+            return self.each.iter().try_fold(text.to_owned(), |text, one| one.put(&text));
+        }
         let wrong = |why: String| Unsettled {
             setting: format!("{}={}", self.path, self.value),
             why,
@@ -170,11 +209,14 @@ impl Setting {
         Ok(format!("{}{}{}", &text[..start], self.value, &text[end..]))
     }
 
-    /// The value that the text has at the path itself; nothing if it says nothing there.
+    /// The value that the text has at the path itself, or at the first of several; nothing if it says nothing there.
     ///
     /// # Errors
     /// If the text is not JSON, or has no place of that path.
     pub fn own(&self, text: &str) -> Result<Option<Value>, Unsettled> {
+        if let Some(first) = self.each.first() {
+            return first.own(text);
+        }
         let wrong = |why: String| Unsettled::new(&self.path, why);
         let tree: Value = serde_json::from_str(&blank_comments(text))
             .map_err(|error| wrong(format!("the file is no JSON: {error}")))?;
@@ -372,6 +414,32 @@ mod tests {
             7
         );
         assert_eq!(set("providers[b].load.x=7").unwrap()["providers"]["b"]["load"]["x"], 7);
+    }
+
+    #[test]
+    fn several_paths_move_together() {
+        let both = set("plan.duration, traffic.rate = 7").unwrap();
+        let at = |of: &Value, pointer: &str| of.pointer(pointer).unwrap().clone();
+        let rate = "/traffic/arrivals/poisson/rate";
+        assert_eq!((at(&both, "/plan/duration"), at(&both, rate)), (7.into(), 7.into()));
+        let each = set("plan.duration,traffic.rate=[2h, 9/s]").unwrap();
+        assert_eq!(
+            (at(&each, "/plan/duration"), at(&each, rate)),
+            ("2h".into(), "9/s".into())
+        );
+        // A list of another length is one value, and a comma inside brackets parts no paths.
+        let list = set("plan.duration,traffic.rate=[1,2,3]").unwrap();
+        assert_eq!(at(&list, rate), serde_json::json!([1, 2, 3]));
+        assert!(set("providers[a,b].x=1").unwrap_err().contains("`a,b`"));
+        assert!(set("plan.duration,=1").is_err() && set("plan.duration,providers[x].y=1").is_err());
+        for (one, other, same) in [
+            ("a.b,c", "c", true),
+            ("c", "d,c", true),
+            ("a,b", "c,d", false),
+            ("a[x]", "a.x", true),
+        ] {
+            assert_eq!(is_same_path(one, other), same, "{one} {other}");
+        }
     }
 
     #[test]

@@ -7,7 +7,7 @@ use super::said;
 #[test]
 fn a_rate_without_a_unit() {
     assert_snapshot!(said(r#""rate": "5/s""#, r#""rate": 5"#), @r#"
-    shop.json:4:40: traffic.arrivals.poisson.rate: the number 5 is not a rate: it has no unit; write a count (k, M, G allowed), `/` and a time in s, min, h, day or month (30 days), like "1000/min" or "2.4M/month"
+    shop.json:4:40: traffic.arrivals.poisson.rate: the number 5 is not a rate: it has no unit; write a count (k, M, G allowed), `/` and a time in s, min, h, day, week or month (30 days), like "1000/min" or "2.4M/month"
         4 |     "arrivals": { "poisson": { "rate": 5 } },
           |                                        ^
     "#);
@@ -16,7 +16,7 @@ fn a_rate_without_a_unit() {
 #[test]
 fn a_rate_with_a_wrong_unit() {
     assert_snapshot!(said(r#""rate": "5/s""#, r#""rate": "5 rps""#), @r#"
-    shop.json:4:40: traffic.arrivals.poisson.rate: "5 rps" is not a rate: a `/` should stand where ` rps` begins; write a count (k, M, G allowed), `/` and a time in s, min, h, day or month (30 days), like "1000/min" or "2.4M/month"
+    shop.json:4:40: traffic.arrivals.poisson.rate: "5 rps" is not a rate: write it as "5/s"; write a count (k, M, G allowed), `/` and a time in s, min, h, day, week or month (30 days), like "1000/min" or "2.4M/month"
         4 |     "arrivals": { "poisson": { "rate": "5 rps" } },
           |                                        ^
     "#);
@@ -25,7 +25,7 @@ fn a_rate_with_a_wrong_unit() {
 #[test]
 fn a_rate_of_zero() {
     assert_snapshot!(said(r#""rate": "5/s""#, r#""rate": "0/s""#), @r#"
-    shop.json:4:40: traffic.arrivals.poisson.rate: "0/s" is not a rate: it is zero; write a count (k, M, G allowed), `/` and a time in s, min, h, day or month (30 days), like "1000/min" or "2.4M/month"
+    shop.json:4:40: traffic.arrivals.poisson.rate: "0/s" is not a rate: it is zero; write a count (k, M, G allowed), `/` and a time in s, min, h, day, week or month (30 days), like "1000/min" or "2.4M/month"
         4 |     "arrivals": { "poisson": { "rate": "0/s" } },
           |                                        ^
     "#);
@@ -34,7 +34,7 @@ fn a_rate_of_zero() {
 #[test]
 fn a_negative_rate() {
     assert_snapshot!(said(r#""rate": "5/s""#, r#""rate": "-5/s""#), @r#"
-    shop.json:4:40: traffic.arrivals.poisson.rate: "-5/s" is not a rate: it may not be negative; write a count (k, M, G allowed), `/` and a time in s, min, h, day or month (30 days), like "1000/min" or "2.4M/month"
+    shop.json:4:40: traffic.arrivals.poisson.rate: "-5/s" is not a rate: it may not be negative; write a count (k, M, G allowed), `/` and a time in s, min, h, day, week or month (30 days), like "1000/min" or "2.4M/month"
         4 |     "arrivals": { "poisson": { "rate": "-5/s" } },
           |                                        ^
     "#);

@@ -65,13 +65,25 @@ fn gcd(mut a: u128, mut b: u128) -> u128 {
     a
 }
 
+/// What is said for a rate elsewhere, and the unit of its time here.
+const SHORT: [(&str, &str); 8] = [
+    ("rps", "s"),
+    ("qps", "s"),
+    ("req/s", "s"),
+    ("tps", "s"),
+    ("rpm", "min"),
+    ("req/min", "min"),
+    ("tpm", "min"),
+    ("rpd", "day"),
+];
+
 impl Quantity for Rate {
     const NAME: &'static str = "a rate";
-    const GRAMMAR: &'static str = "a count (k, M, G allowed), `/` and a time in s, min, h, day or month (30 \
-        days), like \"1000/min\" or \"2.4M/month\"";
+    const GRAMMAR: &'static str = "a count (k, M, G allowed), `/` and a time in s, min, h, day, week or month \
+        (30 days), like \"1000/min\" or \"2.4M/month\"";
     const PATTERN: &'static str = concat!(
         r"^[0-9]+(_[0-9]+)*(\.[0-9]+)?[kMG]?/",
-        r"([0-9]+(_[0-9]+)*(\.[0-9]+)?)?(ns|us|ms|s|m|min|h|hour|d|day|month)$",
+        r"([0-9]+(_[0-9]+)*(\.[0-9]+)?)?(ns|us|ms|s|m|min|h|hour|d|day|week|month)$",
     );
     const EXAMPLES: &'static [&'static str] = &["35/s", "1000/min", "50k/day", "80k/day"];
 
@@ -81,7 +93,10 @@ impl Quantity for Rate {
         let Some(time) = rest.strip_prefix('/') else {
             return Err(match rest {
                 "" => "it has no time".into(),
-                _ => format!("a `/` should stand where `{rest}` begins"),
+                _ => match SHORT.iter().find(|(short, _)| rest.trim().eq_ignore_ascii_case(short)) {
+                    Some((_, unit)) => format!("write it as \"{}/{unit}\"", text[..text.len() - rest.len()].trim()),
+                    None => format!("a `/` should stand where `{rest}` begins"),
+                },
             });
         };
         let one = Decimal { digits: 1, places: 0 };
@@ -90,12 +105,14 @@ impl Quantity for Rate {
         } else {
             (one, time)
         };
+        let days = |days: u128| {
+            let digits = number.digits * days;
+            nanos(Decimal { digits, ..number }, "d")
+        };
         let nanos = match unit {
+            "week" => days(7)?,
             // Of no fixed length, and of thirty days wherever a report speaks of a month.
-            "month" => {
-                let digits = number.digits * 30;
-                nanos(Decimal { digits, ..number }, "d")?
-            }
+            "month" => days(30)?,
             _ => nanos(number, unit)?,
         };
         if nanos == 0 {
@@ -159,6 +176,7 @@ mod tests {
         assert_eq!(ratio("2.4M/30d"), (1, 1_080_000_000));
         assert_eq!(ratio("2.4M/month"), (1, 1_080_000_000));
         assert_eq!(ratio("260k/month"), (13, 129_600_000_000));
+        assert_eq!(ratio("1.2M/week"), (1, 504_000_000));
         assert_eq!(ratio("7/3ns"), (7, 3));
     }
 

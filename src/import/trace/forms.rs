@@ -149,11 +149,6 @@ const UNHEEDED: &[(&str, When, &str)] = &[
         "images of its requests (`NumImages`) are not modelled: their tokens and their time are missing",
     ),
     (
-        "hash_ids",
-        When::There,
-        "which prompts begin alike (`hash_ids`) is not heeded: give a prompt cache by its share of hits",
-    ),
-    (
         "Session ID",
         When::There,
         "which requests are of one conversation (`Session ID`) is not heeded",

@@ -14,6 +14,7 @@ mod instant;
 mod kept;
 #[cfg(feature = "parquet")]
 mod parquet;
+mod prefixes;
 mod records;
 mod sorted;
 mod spill;
@@ -39,6 +40,7 @@ use crate::kernel::time::Span;
 use crate::traffic::arrivals::{Reading, TimeUnit};
 use crate::traffic::kept::Kept;
 use crate::traffic::rows::Rows as Packed;
+use prefixes::Prefixes;
 use records::{Delimited, Objects, Records};
 use sorted::Sorter;
 use utf16::Utf16;
@@ -237,7 +239,9 @@ type Raw = (i64, u32, u32);
 
 /// Reads all of `records`.
 fn take(records: &mut dyn Records, reading: &Reading) -> Result<Trace, TraceError> {
-    let mut columns = forms::columns(records.header()?, reading)?;
+    let header = records.header()?;
+    let mut columns = forms::columns(header, reading)?;
+    let mut prefixes = Prefixes::of(header);
     let mut rows = Sorter::new();
     let lost = |error: io::Error| TraceError::Source(error.to_string());
     let (mut first, mut count, mut aside, mut failed, mut others, mut bad) = (None, 0, 0, 0, 0, 0);
@@ -291,6 +295,9 @@ fn take(records: &mut dyn Records, reading: &Reading) -> Result<Trace, TraceErro
                     is_dated = found.contains(':');
                     has_no_zone = is_dated && !instant::has_zone(&found);
                 }
+                if let Some(prefixes) = &mut prefixes {
+                    prefixes.add(records, input);
+                }
                 rows.push((at, input, output.max(1)), beside).map_err(lost)?;
             }
             Err(_) if bad < reading.skip_bad_rows => bad += 1,
@@ -298,6 +305,7 @@ fn take(records: &mut dyn Records, reading: &Reading) -> Result<Trace, TraceErro
         }
     }
     let mut notes = columns.notes();
+    notes.extend(prefixes.and_then(|prefixes| prefixes.note()));
     notes.extend(records.notes());
     let of_all = |n: u64, what: &str| (n > 0).then(|| format!("{n} of {count} rows {what}"));
     let left_out = [

@@ -111,7 +111,11 @@ pub fn learn(assumptions: &mut Assumptions, gateway: &Gateway, log: &Log) -> Vec
                 true => format!(", and prices assumed: {GUESSED}"),
                 false => String::new(),
             };
-            let why = format!("measured: {} answers of {target}{priced}", good.len());
+            let failed = match of.len() - good.len() {
+                0 => String::new(),
+                failed => format!(" ({failed} requests more failed: that is not simulated)"),
+            };
+            let why = format!("measured: {} answers of {target}{failed}{priced}", good.len());
             assumptions
                 .because
                 .insert(format!("providers.{}", member.name), json!(why));

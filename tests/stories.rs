@@ -296,6 +296,52 @@ fn pico(amount: &str) -> u128 {
     amount.replace('.', "").parse().unwrap()
 }
 
+/// Of a try that the budget of retries denies the story says so: without it a request ends after one attempt for no reason.
+#[test]
+fn a_try_that_the_budget_denies_is_told() {
+    let mut experiment = retried();
+    experiment["client"]["retry_budget"] = json!({ "envoy": { "budget_percent": "0%", "min_retry_concurrency": 0 } });
+    let (story, _, code) = asked(
+        &experiment,
+        &["--outcome", "unavailable", "--first", "1", "--policy", "turns"],
+    );
+    assert_eq!(code, Some(0));
+    assert!(
+        story.contains("the budget of retries is spent: it may not try again"),
+        "{story}"
+    );
+}
+
+/// Which stream, which of its user's requests and which tags: what bills by team and by conversation are added up from.
+#[test]
+fn rows_say_the_stream_the_turn_and_the_tags() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut experiment = retried();
+    let classes = experiment["traffic"]["classes"].take();
+    experiment["traffic"] = json!({
+        "classes": classes,
+        "tags": { "team": { "search": 1 } },
+        "streams": {
+            "batch": { "arrivals": { "regular": { "rate": "0.1/s" } } },
+            "people": { "arrivals": { "closed_loop": { "users": 2, "think": { "constant": "5s" } } } },
+        },
+    });
+    let (_, errors, code) = in_folder(folder.path(), &experiment, &["--export", "r.csv"]);
+    assert_eq!((errors.as_str(), code), ("", Some(0)));
+    let found = rows(&folder.path().join("r.csv"));
+    assert!(found.iter().all(|row| row["tags"] == "team=search"));
+    let turns = |stream: &str| -> BTreeSet<String> {
+        let own = found.iter().filter(|row| row["stream"] == stream);
+        own.map(|row| row["turn"].clone()).collect()
+    };
+    assert_eq!(turns("batch"), [String::new()].into());
+    let people = turns("people");
+    assert!(
+        people.len() > 2 && (0..people.len()).all(|turn| people.contains(&turn.to_string())),
+        "{people:?}"
+    );
+}
+
 #[test]
 fn rows_add_up_to_what_was_billed_and_samples_are_the_same_under_every_policy() {
     let folder = tempfile::tempdir().unwrap();

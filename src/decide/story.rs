@@ -73,6 +73,8 @@ impl<'a> Telling<'a> {
                 .users
                 .is_some_and(|users| ask.user < users)
                 .then_some(ask.user),
+            turn: (self.scenario.traffic.turn_of(&ask)).map(|turn| turn.number),
+            tags: self.scenario.traffic.tags_of(&ask),
             priority: ask.priority,
             gateway: (self.scenario.client.gateways > 1).then_some(of.arrival.gateway),
             input: ask.input,
@@ -177,6 +179,10 @@ impl<'a> Telling<'a> {
                 };
                 plain("tries_again", format!("tries again {wait}{whence}"))
             }
+            seen::Step::Denied => plain(
+                "retry_denied",
+                "the budget of retries is spent: it may not try again".into(),
+            ),
             seen::Step::GivesUp { after } => plain("gives_up", format!("gives up; its caller is told after {after}")),
             seen::Step::FallsBack(group) => plain(
                 "falls_back",

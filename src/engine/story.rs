@@ -129,6 +129,8 @@ pub enum Step {
         /// Whether it stays at the provider that failed.
         same: bool,
     },
+    /// A budget of retries is spent, and denies it a further try.
+    Denied,
     /// It gives up where it is; the caller learns of it later.
     GivesUp {
         /// How much later.
@@ -405,6 +407,7 @@ impl Open {
                 self.place = Part::BackingOff;
                 self.step(now, Step::TriesAgain { after, same });
             }
+            What::Denied => self.step(now, Step::Denied),
             What::GivesUp { after, .. } => {
                 self.place = Part::BackingOff;
                 self.step(now, Step::GivesUp { after });

@@ -90,6 +90,8 @@ pub enum What {
         /// Whether it stays at the provider that failed.
         same: bool,
     },
+    /// A budget of retries is spent, and denies the try that would have followed.
+    Denied,
     /// A try has failed, and no other follows at this group of providers.
     GivesUp {
         /// How the try failed.

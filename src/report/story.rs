@@ -8,6 +8,8 @@ pub mod rows;
 pub mod text;
 pub mod trace;
 
+use std::collections::BTreeMap;
+
 use serde::{Serialize, Serializer};
 
 use super::Code;
@@ -72,6 +74,12 @@ pub struct Story {
     pub stream: Option<String>,
     /// The user that asks, if the traffic has users.
     pub user: Option<u32>,
+    /// Which of the user's requests it is, from 0, where requests follow answers: a turn of a conversation, a call of an agent run.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub turn: Option<u32>,
+    /// The values of its tags, by name; that of its stream is apart.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub tags: BTreeMap<String, String>,
     /// The request's priority: lower numbers go first.
     pub priority: u8,
     /// The gateway at which it arrived, from 0, if there are several.

@@ -14,17 +14,19 @@ pub mod stream;
 pub mod tags;
 pub mod users;
 
+use std::collections::BTreeMap;
+
 use crate::form::hidden::Called;
 use crate::kernel::chance::{Chance, Key, Purpose};
 use crate::kernel::sampler::Sampler;
 use crate::kernel::time::Time;
 use crate::words::{Ask, Finished};
 
-use arrivals::{Arrival, Arrivals, Dialogue};
+use arrivals::{Arrival, Arrivals, Dialogue, Turn};
 use pairs::Pairs;
 use prompts::Prompts;
 use stream::Stream;
-use tags::Tags;
+use tags::{STREAM, Tags};
 
 /// The traffic of a scenario.
 #[derive(Debug)]
@@ -45,6 +47,19 @@ impl Traffic {
     /// The stream that `ask` came in.
     pub fn stream_of(&self, ask: &Ask) -> Option<&Stream> {
         self.streams.get(self.number_of(ask))
+    }
+
+    /// Which turn of its user `ask` is, where its stream's requests follow answers.
+    pub fn turn_of(&self, ask: &Ask) -> Option<Turn> {
+        Turn::of(self.stream_of(ask)?.unmarked(ask.id))
+    }
+
+    /// The values of the tags that `ask` carries, by name; without the tag that its stream is.
+    pub fn tags_of(&self, ask: &Ask) -> BTreeMap<String, String> {
+        let named = self.tags.iter().flat_map(|tags| &tags.named);
+        let own = named.filter(|tag| tag.name != STREAM);
+        own.map(|tag| (tag.name.clone(), tag.values[tag.of(ask.tags) as usize].clone()))
+            .collect()
     }
 
     /// Whether requests of any stream are turns of dialogues.

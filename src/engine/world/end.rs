@@ -43,12 +43,17 @@ impl World<'_> {
         let fleet = self.gateways[usize::from(request.gateway)]
             .fleet(request.group, self.now)
             .within(&restriction);
+        // What the budget had denied before; only stories ask for it.
+        let denied = self.watch.is_some().then(|| self.retry.denied());
         // A prompt that is too long for the model stays so on every retry; the model of another group may take it.
         let next = if outcome == Outcome::ContextExceeded {
             Next::STOP
         } else {
             self.retry.next(&failed, &fleet, key, &mut memory)
         };
+        if denied.is_some_and(|before| self.retry.denied() > before) {
+            self.note(slot, |_| What::Denied);
+        }
         let request = &mut self.requests[slot];
         request.memory = memory;
         request.place = Place::Between;

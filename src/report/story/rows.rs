@@ -20,13 +20,16 @@ pub enum Kind {
 }
 
 /// The columns of a row for each request.
-pub const REQUESTS: [(&str, Kind); 24] = [
+pub const REQUESTS: [(&str, Kind); 27] = [
     ("policy", Kind::Text),
     ("replication", Kind::Count),
     ("request", Kind::Count),
     ("mirrored", Kind::Flag),
     ("class", Kind::Text),
     ("user", Kind::Count),
+    ("stream", Kind::Text),
+    ("turn", Kind::Count),
+    ("tags", Kind::Text),
     ("priority", Kind::Count),
     ("arrived", Kind::Number),
     ("input_tokens", Kind::Count),
@@ -85,6 +88,9 @@ pub fn request(story: &Story) -> [String; REQUESTS.len()] {
         story.mirrored.to_string(),
         text(&story.class),
         story.user.map(|user| user.to_string()).unwrap_or_default(),
+        story.stream.as_deref().map(text).unwrap_or_default(),
+        story.turn.map(|turn| turn.to_string()).unwrap_or_default(),
+        text(&tags(story)),
         story.priority.to_string(),
         format!("{:.9}", story.arrived),
         story.input.to_string(),
@@ -104,6 +110,12 @@ pub fn request(story: &Story) -> [String; REQUESTS.len()] {
         money(story.cost),
         cache,
     ]
+}
+
+/// The tags of a request in a cell: `team=search;region=eu`.
+fn tags(story: &Story) -> String {
+    let pairs = story.tags.iter().map(|(name, value)| format!("{name}={value}"));
+    pairs.collect::<Vec<_>>().join(";")
 }
 
 /// The provider of the attempt that was over last.

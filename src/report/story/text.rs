@@ -54,6 +54,12 @@ fn head(story: &Story, columns: usize) -> String {
     if let Some(user) = story.user {
         let _ = write!(asks, ", user {user}");
     }
+    if let Some(turn) = story.turn {
+        let _ = write!(asks, ", turn {turn}");
+    }
+    for (tag, value) in &story.tags {
+        let _ = write!(asks, ", {tag} {value}");
+    }
     let _ = write!(asks, ", {} tokens in", format::count(u64::from(story.input)));
     if story.cut_off > 0 {
         let _ = write!(asks, " ({} cut off)", format::count(u64::from(story.cut_off)));

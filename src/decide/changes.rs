@@ -4,13 +4,15 @@
 //! both is not told. Left out: how sure a change of verdict is, which the intervals beside the figures say.
 
 use super::compare::{Terms, in_short};
-use crate::report::{Code, Comparison, Goal, Judged, PolicyReport, Report, format};
+use crate::report::{Code, Comparison, Goal, Judged, Metric, PolicyReport, Report, format};
 
 /// The objectives of a policy whose verdict is another in the second result, and those that it fails in both, in the words of the second.
 pub(super) struct Changes {
     now_fails: Vec<(Goal, f64)>,
     no_longer_fails: Vec<(Goal, f64)>,
     still_fails: Vec<(Goal, f64)>,
+    /// Those that it fails now and are not asked of it.
+    fails_unasked: Vec<(Goal, f64)>,
 }
 
 impl Changes {
@@ -21,6 +23,7 @@ impl Changes {
             now_fails: Vec::new(),
             no_longer_fails: Vec::new(),
             still_fails: Vec::new(),
+            fails_unasked: Vec::new(),
         };
         for now in second.objectives.iter().filter(|o| o.policy == policy) {
             let failed = before
@@ -34,6 +37,25 @@ impl Changes {
                 (Some(false) | None, false) => continue,
             };
             list.push((now.goal(), now.estimate.value));
+        }
+        let judged = |report: &Report, goal: &Goal| {
+            let at = report.scorecard.goals.iter().position(|known| known == goal)?;
+            *report.scorecard.of(policy)?.judged.get(at)?
+        };
+        let is_asked = |goal: &Goal| {
+            second
+                .objectives
+                .iter()
+                .any(|o| o.policy == policy && o.goal() == *goal)
+        };
+        let reported = second.policies.iter().find(|of| of.name == policy);
+        for goal in second.scorecard.goals.iter().filter(|goal| !is_asked(goal)) {
+            let became = judged(second, goal) == Some(Judged::Fail) && judged(first, goal) != Some(Judged::Fail);
+            let measured = reported.and_then(|of| of.metrics.iter().find(|m| m.metric == goal.metric));
+            if let Some(measured) = measured.filter(|_| became) {
+                let estimate = measured.of_all.unwrap_or(measured.estimate);
+                changes.fails_unasked.push((goal.clone(), estimate.value));
+            }
         }
         changes
     }
@@ -56,6 +78,7 @@ impl Changes {
             ("now fails", &self.now_fails),
             ("no longer fails", &self.no_longer_fails),
             ("still fails", &self.still_fails),
+            ("now fails, where it is not asked of it,", &self.fails_unasked),
         ];
         let parts = parts.iter().filter(|(_, list)| !list.is_empty());
         let parts = parts.map(|(what, list)| {
@@ -97,14 +120,37 @@ pub(super) fn told(
     let lines = each
         .zip(namesakes)
         .take(MOST)
-        .map(|((comparison, changes), (policy, _))| {
+        .map(|((comparison, changes), (before, policy))| {
             let said = changes.in_words(terms.code);
             let and = if said.is_empty() { "" } else { "; " };
-            format!("{}: {}{and}{said}.", policy.name, in_short(comparison, terms))
+            let bill = bill(before, policy, terms);
+            format!("{}: {}{bill}{and}{said}.", policy.name, in_short(comparison, terms))
         });
     let mut lines: Vec<String> = lines.collect();
     if namesakes.len() > MOST {
         lines.push(format!("{} more policies: under Verdict.", namesakes.len() - MOST));
     }
     (objectives, lines)
+}
+
+/// The bill of a month before and now, where more traffic in one of the two keeps it from being judged.
+fn bill(before: &PolicyReport, now: &PolicyReport, terms: Terms<'_>) -> String {
+    let month = Metric::COST_PER_MONTH;
+    let of = |policy: &PolicyReport| {
+        let found = policy.metrics.iter().find(|measured| measured.metric == month)?;
+        Some(found.of_all.unwrap_or(found.estimate).value).filter(|value| value.is_finite())
+    };
+    match (of(before), of(now)) {
+        (Some(before), Some(now)) if !terms.same_traffic && before > 0.0 => {
+            let money = |value| format::value(month.unit_in(terms.code), value);
+            format!(
+                "; {} {} to {} ({})",
+                month.title_in(terms.code),
+                money(before),
+                money(now),
+                format::relative(now / before - 1.0)
+            )
+        }
+        _ => String::new(),
+    }
 }

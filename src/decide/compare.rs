@@ -23,6 +23,8 @@ const NEAR_ZERO: f64 = 0.01;
 pub(super) struct Terms<'a> {
     /// The metrics of the report, in its order.
     pub(super) metrics: &'a [&'a Metric],
+    /// The metrics that objectives bound, of which the sentences speak too.
+    pub(super) bounded: &'a [Metric],
     pub(super) confidence: Confidence,
     /// The smallest relative difference that matters.
     pub(super) matters: f64,
@@ -109,16 +111,18 @@ fn standing(all: &[Vec<Paired>], terms: Terms<'_>) -> Vec<Vec<bool>> {
     all.iter().map(|_| spoken.iter().map(&mut one).collect()).collect()
 }
 
-/// The place of a metric in the sentences, if they speak of it. Where one met more requests than the other, they speak of the cost of 1,000
-/// and not of that of a month.
+/// The place of a metric in the sentences, if they speak of it: some speak for themselves, and what objectives bound comes behind. Where one
+/// met more requests than the other, they speak of the cost of 1,000 and not of that of a month.
 fn place(metric: &Metric, terms: Terms<'_>) -> Option<u8> {
-    let month = Metric::COST_PER_MONTH.as_standard()?.spoken;
-    match metric {
-        _ if terms.same_traffic => metric.as_standard()?.spoken,
-        metric if *metric == Metric::COST_PER_1K => month,
-        metric if metric.grows_with_traffic() => None,
-        metric => metric.as_standard()?.spoken,
+    const BOUNDED: u8 = u8::MAX;
+    if !terms.same_traffic && metric.grows_with_traffic() {
+        return None;
     }
+    let own = match metric {
+        metric if !terms.same_traffic && *metric == Metric::COST_PER_1K => Metric::COST_PER_MONTH.as_standard()?.spoken,
+        metric => metric.as_standard().and_then(|standard| standard.spoken),
+    };
+    own.or_else(|| terms.bounded.contains(metric).then_some(BOUNDED))
 }
 
 fn difference(metric: &Metric, first: &Side, paired: &Paired, stands: bool, matters: f64) -> Difference {
@@ -294,6 +298,7 @@ mod tests {
         let metrics: Vec<&Metric> = metrics.iter().collect();
         let terms = Terms {
             metrics: &metrics,
+            bounded: &[],
             confidence: Confidence::P95,
             matters: 0.01,
             code: None,
@@ -396,6 +401,7 @@ mod tests {
         let metrics = [&Metric::TTFT_P95];
         let terms = Terms {
             metrics: &metrics,
+            bounded: &[],
             confidence: Confidence::P95,
             matters: 0.01,
             code: None,

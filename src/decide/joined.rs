@@ -64,8 +64,11 @@ pub fn join(first: &Report, second: &Report, names: [&str; 2]) -> Result<Report,
         })
         .collect();
     let traffic = traffic(first, second);
+    let goals = [first, second].into_iter().flat_map(|report| &report.scorecard.goals);
+    let bounded: Vec<Metric> = goals.map(|goal| goal.metric.clone()).collect();
     let terms = Terms {
         metrics: &metrics,
+        bounded: &bounded,
         confidence: level,
         matters: MATTERS,
         code: first.code(),
@@ -108,20 +111,24 @@ pub fn join(first: &Report, second: &Report, names: [&str; 2]) -> Result<Report,
     let how = if paired {
         "The same seed, times and arrivals: compared replication by replication."
     } else {
-        "Not the same seed, times and arrivals: the two are independent, and the intervals of the differences wider for it."
+        "They did not meet the same requests at the same times (seed, warm-up, length or traffic differ): the two are independent, and the \
+         intervals of the differences wider for it."
     };
     let none = "They have no policy of the same name, and nothing is compared.";
     let what = if namesakes.is_empty() { none } else { how };
     let mut headline = vec![format!("{} against {}{}", names[1], names[0], told.0)];
+    headline.extend(recommended(first, second, names));
     headline.extend(told.1);
     headline.extend(traffic.map(|[a, b]| {
         let rate = |x| format::value(Unit::PerSecond, x);
         format!(
-            "The traffic differs: {} requests a second in {}, {} in {}. So nothing is said of goodput and of the bill of a month.",
+            "The traffic differs: {} requests a second in {}, {} in {} ({}). Goodput and the bill of a month go with it, and are told without \
+             being judged.",
             rate(a).trim_end_matches("/s"),
             names[0],
             rate(b).trim_end_matches("/s"),
-            names[1]
+            names[1],
+            format::relative(b / a - 1.0)
         )
     }));
     headline.push(what.into());
@@ -165,6 +172,35 @@ pub fn join(first: &Report, second: &Report, names: [&str; 2]) -> Result<Report,
     let more = second.models.iter().filter(|note| !first.models.contains(note));
     report.models.extend(more.cloned());
     Ok(report)
+}
+
+/// What became of the policy that the first result recommends: the cheapest that meets every objective.
+fn recommended(first: &Report, second: &Report, names: [&str; 2]) -> Option<String> {
+    let [before, now] = [first, second].map(|report| report.scorecard.cheapest.as_deref());
+    match (before, now) {
+        (None, None) => None,
+        (Some(before), Some(now)) if before == now => None,
+        (Some(before), Some(now)) => Some(format!(
+            "The cheapest that meets every objective was {before} in {}, and is {now} in {}.",
+            names[0], names[1]
+        )),
+        (Some(before), None) => {
+            let row = second.scorecard.of(before);
+            let what = match row.map(|row| row.overall) {
+                Some(Judged::Fail) => "fails one",
+                Some(Judged::Pass | Judged::Undecided) => "is not known to",
+                None => "is missing",
+            };
+            Some(format!(
+                "{before} was the cheapest that meets every objective in {}; in {} it {what}, and no policy is known to meet them all.",
+                names[0], names[1]
+            ))
+        }
+        (None, Some(now)) => Some(format!(
+            "In {} {now} is the cheapest that meets every objective; in {} no policy was known to meet them all.",
+            names[1], names[0]
+        )),
+    }
 }
 
 /// How the policies of both results stand on the objectives of either: one row for each policy of the first, and then of the second.

@@ -123,6 +123,7 @@ pub fn report_of<F: Finished>(loaded: &Loaded, plan: &Plan, runs: &F) -> Result<
     let names: Vec<String> = policies.iter().map(|p| p.name.clone()).collect();
     let outside = outside::outside(plan, &all);
     let metrics: Vec<&Metric> = plan.metrics.iter().map(|m| &m.metric).collect();
+    let bounded: Vec<Metric> = plan.objectives.iter().map(|o| o.metric.clone()).collect();
     let window = plan.scenarios.first().map(|s| s.window);
     let gathered: Vec<&Gathered> = all.iter().map(|pooled| &pooled.gathered).collect();
     let ranking = (loaded.experiment.rank_by.as_ref()).and_then(|metric| ranked(metric, &names, plan, &all, &sides));
@@ -175,6 +176,7 @@ pub fn report_of<F: Finished>(loaded: &Loaded, plan: &Plan, runs: &F) -> Result<
             &sides,
             Terms {
                 metrics: &metrics,
+                bounded: &bounded,
                 confidence: plan.confidence,
                 matters: plan.matters,
                 code: currency.as_ref().map(|c| c.code),

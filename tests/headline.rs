@@ -117,7 +117,7 @@ fn what_an_interval_leaves_open_is_said() {
     });
     assert_eq!(
         said(&run(&one)),
-        "Whether one meets every objective cannot be told. Undecided, since an interval holds its bound or there is none: one (E2E p95)."
+        "Whether one meets every objective cannot be told. Undecided, because an interval contains the bound or there is none: one (E2E p95)."
     );
     one["plan"]["replications"] = json!(2);
     assert_eq!(said(&run(&one)), "one meets every objective.");

@@ -53,8 +53,13 @@ pub(super) fn scorecard(given: &Given<'_>) -> Scorecard {
         return card;
     }
     if card.goals.is_empty() {
-        let sentence = first(given).unwrap_or_else(|| unjudged(given));
-        card.headline.push(sentence);
+        match first(given) {
+            Some((p, sentence)) => {
+                card.headline.push(sentence);
+                card.headline.extend(less_good(given, p));
+            }
+            None => card.headline.push(unjudged(given)),
+        }
         card.headline.extend(left::sentence(given.policies));
         return card;
     }
@@ -262,6 +267,7 @@ fn chosen(given: &Given<'_>, meeting: &[usize], undecided: &[usize]) -> (Option<
     if choice != 0 && given.policies.len() > 1 {
         sentences.extend(against_baseline(given, &cost, choice, meeting, undecided));
     }
+    sentences.extend(less_good(given, choice));
     sentences.extend(faster(given, &cost, choice, meeting));
     sentences.extend(given.unsettled(choice));
     (Some(choice), sentences)
@@ -340,7 +346,7 @@ fn nearest(given: &Given<'_>, card: &Scorecard) -> String {
         (true, 1) => format!("{} does not meet every objective", given.name(0)),
         (true, _) => "No policy meets every objective".to_owned(),
         (false, 1) => format!("Whether {} meets every objective cannot be told", given.name(0)),
-        (false, _) => "Of no policy is it certain that it meets every objective".to_owned(),
+        (false, _) => "No policy is certain to meet every objective".to_owned(),
     };
     let Some(best) = failed
         .iter()
@@ -418,13 +424,13 @@ fn undecided(given: &Given<'_>, card: &Scorecard) -> Option<String> {
         String::new()
     };
     Some(format!(
-        "Undecided, since an interval holds its bound or there is none: {}{more}.",
+        "Undecided, because an interval contains the bound or there is none: {}{more}.",
         shown.join("; ")
     ))
 }
 
 /// Without objectives: the first of the ranking, and those that may be as good.
-fn first(given: &Given<'_>) -> Option<String> {
+fn first(given: &Given<'_>) -> Option<(usize, String)> {
     let ranking = given.ranking?;
     let best = ranking.rows.first()?;
     let p = given.policies.iter().position(|policy| policy.name == best.policy)?;
@@ -441,12 +447,40 @@ fn first(given: &Given<'_>) -> Option<String> {
     } else {
         format!("; the runs cannot tell it from {}", named(given, &level))
     };
-    Some(format!(
+    let sentence = format!(
         "Best by {}: {}, {}{level}.",
         ranking.metric.title_in(given.code),
         best.policy,
         format::plus_minus(ranking.metric.unit_in(given.code), &given.told(&ranking.metric, p))
-    ))
+    );
+    Some((p, sentence))
+}
+
+/// That a policy answers less well than the first one, where neither an objective nor the ranking asks for quality: what it saves may be
+/// saved on that.
+fn less_good(given: &Given<'_>, choice: usize) -> Option<String> {
+    /// A difference of quality below this is not told.
+    const NOTABLE: f64 = 0.005;
+    let metric = Metric::QUALITY;
+    let is_asked = given
+        .plan
+        .objectives
+        .iter()
+        .any(|o| o.metric.quantity() == metric.quantity())
+        || given.ranking.is_some_and(|ranking| ranking.metric == metric);
+    let paired = given
+        .paired(&metric, 0, choice, 1)
+        .filter(|_| choice != 0 && !is_asked)?;
+    let is_less = paired.verdict == Verdict::Lower && -paired.difference.value >= NOTABLE;
+    is_less.then(|| {
+        let quality = |p| format::value(metric.unit(), given.over_all(&metric, p).value);
+        format!(
+            "Its quality is lower: {}, and {} under {}.",
+            quality(choice),
+            quality(0),
+            given.name(0)
+        )
+    })
 }
 
 /// With neither objectives nor a ranking: in which figures the policies differ, or what the only one has.

@@ -32,7 +32,7 @@
 use crate::engine::scenario::{Scenario, Window};
 use crate::engine::series::{BINS, Bin, Series};
 use crate::engine::tally::Tally;
-use crate::report::Steady;
+use crate::report::{Steady, format};
 use crate::stats::correlation::Correlation;
 use crate::stats::interval::Confidence;
 use crate::stats::moments::Moments;
@@ -219,6 +219,22 @@ pub(super) fn verdict(story: Story, scenario: &Scenario, pooled: &Series, course
     judge(story, scenario.window, can_queue(scenario), pooled, course)
 }
 
+/// What is to be said of queues that do not grow because requests fail, or of a failure that goes on: the share of the last quarter's.
+fn failing(pooled: &Series) -> String {
+    /// A share below this is not told.
+    const MANY: f64 = 0.2;
+    let bins = pooled.bins();
+    let last = &bins[bins.len() - bins.len() / 4..];
+    let [good, bad] =
+        [|bin: &Bin| bin.successes, |bin: &Bin| bin.failures].map(|of| last.iter().map(of).sum::<u64>() as f64);
+    let share = bad / (good + bad);
+    if share >= MANY {
+        format!(", but {} of the last quarter's requests fail", format::share(share))
+    } else {
+        String::new()
+    }
+}
+
 fn judge(story: Story, window: Window, can_queue: bool, pooled: &Series, course: &Course) -> Steady {
     let settled = |why: &str| Steady {
         settled: true,
@@ -247,7 +263,10 @@ fn judge(story: Story, window: Window, can_queue: bool, pooled: &Series, course:
     }
     match story {
         Story::Scheduled => {
-            return settled("queues do not grow; something changes by plan, so no steady state is claimed");
+            return settled(&format!(
+                "queues do not grow{}; something changes by plan, so no steady state is claimed",
+                failing(pooled)
+            ));
         }
         Story::Budgeted => {
             return settled(

@@ -127,6 +127,18 @@ fn the_result_of_other_files_is_not_written_over() {
     // The same file replaces its own result.
     assert_eq!(run(&["--replications", "3"]), (Some(0), String::new()));
     assert!(!there("mine-2"));
+    // A short trial does not replace it, nor does another seed.
+    let (code, said) = run(&["--replications", "2"]);
+    assert!(
+        code == Some(0) && said.contains("the result of more replications"),
+        "{said}"
+    );
+    let (code, said) = run(&["--replications", "3", "--seed", "7"]);
+    assert!(code == Some(0) && said.contains("the result of another seed"), "{said}");
+    assert!(there("mine-2") && there("mine-3") && !there("mine-4"));
+    for folder_of in ["mine-2", "mine-3"] {
+        std::fs::remove_dir_all(folder.path().join("reports").join(folder_of)).unwrap();
+    }
     let changed = EXPERIMENT.replace("everything", "mine") + "\n";
     std::fs::write(folder.path().join("x.json"), changed).unwrap();
     let (code, said) = run(&["--replications", "2"]);
@@ -342,7 +354,7 @@ fn two_results_of_one_seed_are_compared_as_one_run_compares_them() {
     simcap(folder.path(), &["run", "two.json", "--seed", "7", "-q"]);
     let apart = simcap(
         folder.path(),
-        &["report", "reports/one", "reports/two", "--out", "x.html"],
+        &["report", "reports/one", "reports/two-2", "--out", "x.html"],
     );
     assert!(text(&apart.stdout).contains("the two are independent"));
     assert!(folder.path().join("x.html").is_file());

@@ -116,7 +116,7 @@ impl Run {
         let scenarios = plan.scenarios.len();
         let folder = self
             .out
-            .unwrap_or_else(|| folder::free(&loaded.experiment.name, &loaded.inputs));
+            .unwrap_or_else(|| folder::free(&loaded.experiment.name, &loaded.inputs, &plan));
         // Before the work, lest it be lost.
         std::fs::create_dir_all(&folder).with_context(|| format!("cannot write the report to {}", folder.display()))?;
         let spill = open(&folder, &loaded, &plan, self.resume)?;

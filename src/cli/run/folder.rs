@@ -1,44 +1,59 @@
-//! The folder of a report where `--out` names none: that of the experiment's name, unless the result of other files is there.
+//! The folder of a report where `--out` names none: that of the experiment's name, unless another result is there.
 //!
-//! The same files again, with whatever seed or number of replications, replace their own result; others go to the next number that
-//! is free or theirs. So editing an experiment and running it again loses no result that was there to compare with.
+//! The same files again, with the same seed and at least as many replications, replace their own result; another run goes to the next number
+//! that is free or its own. So neither editing an experiment nor a short trial of it loses a result that was there to compare with.
 
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
+use crate::experiment::assemble::Plan;
 use crate::report::Input;
 
 /// What is read of a result.
 #[derive(Deserialize)]
 struct Made {
     inputs: Vec<Input>,
+    seed: u64,
+    replications_finished: u64,
 }
 
-/// The folder for a result made from `inputs`: `reports/NAME`, `reports/NAME-2`, …
-pub(super) fn free(name: &str, inputs: &[Input]) -> PathBuf {
+/// The folder for a result made from `inputs` by `plan`: `reports/NAME`, `reports/NAME-2`, …
+pub(super) fn free(name: &str, inputs: &[Input], plan: &Plan) -> PathBuf {
     let first = Path::new("reports").join(name);
-    if is_free(&first, inputs) {
+    let Some(why) = kept(&first, inputs, plan) else {
         return first;
-    }
+    };
     let numbered = (2_u64..).map(|number| Path::new("reports").join(format!("{name}-{number}")));
     let other = numbered
         .into_iter()
-        .find(|folder| is_free(folder, inputs))
+        .find(|folder| kept(folder, inputs, plan).is_none())
         .unwrap_or_else(|| first.clone());
     tell!(
-        "note: {} holds the result of other files, so this one goes to {}",
+        "note: {} holds the result of {why}, so this one goes to {}",
         first.display(),
         other.display()
     );
     other
 }
 
-/// Whether no result is there, or one of the same files.
-fn is_free(folder: &Path, inputs: &[Input]) -> bool {
-    let Ok(text) = std::fs::read(folder.join("result.json")) else {
-        return true;
-    };
+/// Why the result that is in a folder is not replaced; nothing if none is there, or one that this run makes anew.
+fn kept(folder: &Path, inputs: &[Input], plan: &Plan) -> Option<&'static str> {
+    let text = std::fs::read(folder.join("result.json")).ok()?;
     // What cannot be read as a result is not one to be kept.
-    serde_json::from_slice::<Made>(&text).map_or(true, |made| made.inputs == inputs)
+    let made = serde_json::from_slice::<Made>(&text).ok()?;
+    let most = if plan.until.is_empty() {
+        plan.replications
+    } else {
+        plan.at_most
+    };
+    if made.inputs != inputs {
+        Some("other files")
+    } else if made.seed != plan.seed {
+        Some("another seed")
+    } else if made.replications_finished > most {
+        Some("more replications")
+    } else {
+        None
+    }
 }

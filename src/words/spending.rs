@@ -69,7 +69,7 @@ impl Spending {
             Spending::Wasted => "failed or called off",
             Spending::Mirrored => "mirrored copies",
             Spending::Reserved => "reserved capacity",
-            Spending::Idle => "reserved capacity that was idle",
+            Spending::Idle => "idle reserved capacity",
         }
     }
 }

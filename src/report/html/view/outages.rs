@@ -21,7 +21,7 @@ pub(super) fn outages(report: &Report, keys: &Keys<'_>) -> Vec<Outage> {
         let of_policy = |place: usize| {
             Some(Named {
                 key: keys.at(place),
-                it: cells(report.policies[place].incidents.get(at)?, &mut notes),
+                it: cells(report, report.policies[place].incidents.get(at)?, &mut notes),
             })
         };
         let rows = report.order().into_iter().filter_map(of_policy).collect();
@@ -43,13 +43,28 @@ pub(super) fn outages(report: &Report, keys: &Keys<'_>) -> Vec<Outage> {
     all.iter().enumerate().map(outage).collect()
 }
 
-fn cells(incident: &IncidentReport, notes: &mut Notes) -> Vec<Cell> {
+fn cells(report: &Report, incident: &IncidentReport, notes: &mut Notes) -> Vec<Cell> {
+    // Of one that lasts to the end it is not seen what comes after.
+    let ends = incident.until < report.counted;
+    let unseen = || Cell {
+        value: format::NONE.to_owned(),
+        spread: None,
+        note: None,
+    };
     vec![
         notes.cell(Unit::Share, &incident.ejected),
         notes.moment(&incident.time_to_eject),
         notes.cell(Unit::Number, &incident.leaked),
         notes.cell(Unit::Share, &incident.error_rate),
-        notes.cell(Unit::Share, &incident.recovered),
-        notes.moment(&incident.time_to_recover),
+        if ends {
+            notes.cell(Unit::Share, &incident.recovered)
+        } else {
+            unseen()
+        },
+        if ends {
+            notes.moment(&incident.time_to_recover)
+        } else {
+            unseen()
+        },
     ]
 }

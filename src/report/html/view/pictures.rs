@@ -6,24 +6,36 @@ use super::Figure;
 use super::keys::{Key, provider_key};
 use crate::report::chart::{Chart, Colour, Error, Mark, Scale, Series};
 use crate::report::figures::{self, Front};
-use crate::report::{Metric, Moment, PolicyReport, Report, Unit, format, shown};
+use crate::report::{Judged, Metric, Moment, PolicyReport, Report, Unit, format, shown};
+use crate::stats::sorting;
 use crate::words::Spending;
 use crate::words::metric::Quantity;
 
-/// A course over time: its title, its unit, and its level in a bin.
-type Course = (&'static str, Unit, fn(&Moment) -> Option<f64>);
+/// A course over time: its title, its unit, what its highest level is called, and its level in a bin.
+type Course = (&'static str, Unit, &'static str, fn(&Moment) -> Option<f64>);
 
 const COURSES: [Course; 4] = [
-    ("Share of requests that fail, over time", Unit::Share, |bin| {
-        bin.error_rate
+    (
+        "Share of requests that fail, over time",
+        Unit::Share,
+        "Highest",
+        |bin| bin.error_rate,
+    ),
+    (
+        "Attempts refused with 429, over time",
+        Unit::PerSecond,
+        "Highest",
+        |bin| bin.limited,
+    ),
+    ("Mean time to last token, over time", Unit::Seconds, "Highest", |bin| {
+        bin.e2e
     }),
-    ("Attempts refused with 429, over time", Unit::PerSecond, |bin| {
-        bin.limited
-    }),
-    ("Mean time to last token, over time", Unit::Seconds, |bin| bin.e2e),
-    ("Requests in the system, over time", Unit::Number, |bin| {
-        Some(bin.in_system)
-    }),
+    (
+        "Requests in the system, over time",
+        Unit::Number,
+        "Counted at the end of each interval, in the mean over replications, which is less than the peak of one. Highest",
+        |bin| Some(bin.in_system),
+    ),
 ];
 
 pub(super) fn pictures(report: &Report) -> Result<Vec<Figure>, Error> {
@@ -48,19 +60,17 @@ pub(super) fn pictures(report: &Report) -> Result<Vec<Figure>, Error> {
             extremes(report, &Metric::E2E_P95),
         ),
     ];
-    for (title, metric) in [
-        ("Cost against latency", Metric::E2E_P95),
-        ("Cost against quality", Metric::QUALITY),
+    for (title, metric, best) in [
+        ("Cost against latency", Metric::E2E_P95, "fastest"),
+        ("Cost against quality", Metric::QUALITY, "of the best quality"),
     ] {
         let front = figures::against(report, title, &metric);
-        let caption = worth(report, &front);
+        let caption = worth(report, &front, best);
         drawn.push((front.chart, caption));
     }
-    for (title, unit, level) in COURSES {
-        drawn.push((
-            figures::over_time(report, title, unit, level),
-            course(report, unit, level),
-        ));
+    for of in &COURSES {
+        let &(title, unit, _, level) = of;
+        drawn.push((figures::over_time(report, title, unit, level), course(report, of)));
     }
     let mut drawn: Vec<(Chart, String, Vec<Key>)> = drawn.into_iter().map(plain).collect();
     drawn.push(bill(report));
@@ -104,7 +114,7 @@ fn bill(report: &Report) -> (Chart, String, Vec<Key>) {
         .clone()
         .filter(|(_, purpose, _)| !(tells && *purpose == Spending::Reserved));
     let most = wasted.max_by(|a, b| a.0.total_cmp(&b.0));
-    let besides_capacity = if tells { " and no capacity in use" } else { "" };
+    let besides_capacity = if tells { " and capacity in use" } else { "" };
     let caption = most.map_or(String::new(), |(share, purpose, policy)| {
         let share = format::value(Unit::Share, share);
         let at = policy.bill.by_purpose.iter().filter(|row| row.purpose == purpose);
@@ -120,7 +130,7 @@ fn bill(report: &Report) -> (Chart, String, Vec<Key>) {
             }
         };
         format!(
-            "Most of what is no answer of a first attempt{besides_capacity}: {}, {share} under {}{at}.",
+            "Besides answers of first attempts{besides_capacity}, most goes to {}: {share} under {}{at}.",
             purpose.title(),
             policy.name
         )
@@ -151,32 +161,46 @@ pub(super) fn waterfall(report: &Report, policy: &PolicyReport) -> Result<Option
 
 /// Which policy has the lowest and which the highest figure; nothing where fewer than two have different ones.
 fn extremes(report: &Report, metric: &Metric) -> String {
-    let known = report
-        .policies
-        .iter()
-        .map(|policy| (policy, shown(policy, metric).0.value));
-    let known = || known.clone().filter(|(_, value)| !value.is_nan());
-    let least = known().min_by(|a, b| a.1.total_cmp(&b.1));
-    let most = known().max_by(|a, b| a.1.total_cmp(&b.1));
     let words = |value: f64| match value {
         f64::INFINITY => format::ENDLESS.to_owned(),
         value => format::value(metric.unit_in(report.code()), value),
     };
-    match least.zip(most) {
-        Some(((low, least), (high, most))) if words(least) != words(most) => format!(
-            "Lowest {}: {} under {}; highest: {} under {}.",
-            metric.title_in(report.code()),
-            words(least),
-            low.name,
-            words(most),
-            high.name
-        ),
-        _ => String::new(),
+    let known = report
+        .policies
+        .iter()
+        .map(|policy| (policy, shown(policy, metric).0.value));
+    let known: Vec<_> = known.filter(|(_, value)| !value.is_nan()).collect();
+    let least = known.iter().map(|(_, value)| *value).min_by(f64::total_cmp);
+    let most = known.iter().map(|(_, value)| *value).max_by(f64::total_cmp);
+    let Some((least, most)) = least.zip(most).map(|(least, most)| (words(least), words(most))) else {
+        return String::new();
+    };
+    if least == most {
+        return String::new();
+    }
+    let under = |level: &str| {
+        let those = known.iter().filter(|(_, value)| words(*value) == level);
+        among(those.map(|(policy, _)| policy.name.as_str()))
+    };
+    format!(
+        "Lowest {}: {least} under {}; highest: {most} under {}.",
+        metric.title_in(report.code()),
+        under(&least),
+        under(&most)
+    )
+}
+
+/// The first of some names, and how many more there are.
+fn among<'a>(mut names: impl Iterator<Item = &'a str>) -> String {
+    let first = names.next().unwrap_or_default();
+    match names.count() {
+        0 => first.to_owned(),
+        n => format!("{first} and {n} more"),
     }
 }
 
 /// What a front shows: which policies are on it, which are dominated, and which have no place in it.
-fn worth(report: &Report, front: &Front) -> String {
+fn worth(report: &Report, front: &Front, best: &str) -> String {
     let names = |places: &[usize]| {
         let mut names: Vec<&str> = places.iter().map(|&p| report.policies[p].name.as_str()).collect();
         // The whole list would be longer than the picture.
@@ -193,7 +217,11 @@ fn worth(report: &Report, front: &Front) -> String {
     let mut sentences = Vec::new();
     match front.front.as_slice() {
         [] => {}
-        [alone] => sentences.push(format!("Cheapest and best: {}.", names(&[*alone]))),
+        [alone] => sentences.push(format!(
+            "Cheapest and {best}: {}{}.",
+            names(&[*alone]),
+            failing(report, *alone)
+        )),
         several => sentences.push(format!("On the line: {}.", names(several))),
     }
     if !front.dominated.is_empty() {
@@ -217,16 +245,52 @@ fn worth(report: &Report, front: &Front) -> String {
     sentences.join(" ")
 }
 
-/// What a course over time shows: where it is highest, and what is grey in it.
-fn course(report: &Report, unit: Unit, level: fn(&Moment) -> Option<f64>) -> String {
-    let all = report.policies.iter().flat_map(|policy| {
-        let bins = policy.series.iter();
-        bins.filter_map(move |bin| Some((level(bin).filter(|level| level.is_finite())?, bin.until, policy)))
-    });
-    let highest = all.max_by(|a, b| a.0.total_cmp(&b.0)).map(|(level, until, policy)| {
-        let level = format::value(unit, level);
-        format!("Highest: {level} under {}, by {}.", policy.name, format::span(until))
-    });
+/// That a policy fails an objective, in brackets, if it does.
+fn failing(report: &Report, place: usize) -> &'static str {
+    let row = report.scorecard.of(&report.policies[place].name);
+    match row.map(|row| row.overall) {
+        Some(Judged::Fail) => " (which fails an objective)",
+        Some(Judged::Pass | Judged::Undecided) | None => "",
+    }
+}
+
+/// Where a course over time is highest: under which policy for longest, and when if that is one bin alone.
+fn highest(report: &Report, unit: Unit, what: &str, level: fn(&Moment) -> Option<f64>) -> Option<String> {
+    let finite = |bin: &Moment| level(bin).filter(|level| level.is_finite());
+    let bins = report.policies.iter().flat_map(|policy| &policy.series);
+    let most = format::value(unit, bins.filter_map(finite).max_by(f64::total_cmp)?);
+    // Figures that look the same are the same to a reader.
+    let there = |policy: &PolicyReport| -> Vec<f64> {
+        let bins = policy
+            .series
+            .iter()
+            .filter(|bin| finite(bin).is_some_and(|l| format::value(unit, l) == most));
+        bins.map(|bin| bin.until).collect()
+    };
+    let mut all: Vec<(&PolicyReport, Vec<f64>)> = report.policies.iter().map(|p| (p, there(p))).collect();
+    all.retain(|(_, bins)| !bins.is_empty());
+    sorting::by_key(&mut all, |(_, bins)| std::cmp::Reverse(bins.len()));
+    let names = among(all.iter().map(|(policy, _)| policy.name.as_str()));
+    Some(match &all[..] {
+        [(_, bins)] if bins.len() == 1 => format!("{what}: {most} under {names}, at {}.", format::span(bins[0])),
+        _ => format!("{what}: {most} under {names}."),
+    })
+}
+
+/// What a course over time shows: where it is highest, where it has a gap, and what is grey in it.
+fn course(report: &Report, course: &Course) -> String {
+    let &(_, unit, what, level) = course;
+    let highest = highest(report, unit, what, level);
+    let is_silent = |policy: &PolicyReport| {
+        policy
+            .series
+            .iter()
+            .any(|bin| level(bin).is_none_or(|level| !level.is_finite()))
+    };
+    let silent = report.policies.iter().filter(|policy| is_silent(policy));
+    let silent = among(silent.map(|policy| policy.name.as_str()));
+    let silent = (!silent.is_empty() && unit == Unit::Seconds)
+        .then(|| format!("Of answered requests alone; no line where none was answered ({silent})."));
     let stretches = report.stretches().into_iter().map(|stretch| {
         let (from, until) = (format::span(stretch.from), format::span(stretch.until));
         format!("{} at {}, {from} to {until}", stretch.what, stretch.provider)
@@ -238,7 +302,7 @@ fn course(report: &Report, unit: Unit, level: fn(&Moment) -> Option<f64>) -> Str
     };
     let ticks = report.policies.iter().any(happens);
     let ticks = ticks.then(|| "Ticks: when something happened under the policy of the colour.".to_owned());
-    let all = highest.into_iter().chain(ground).chain(ticks);
+    let all = highest.into_iter().chain(silent).chain(ground).chain(ticks);
     all.collect::<Vec<_>>().join(" ")
 }
 

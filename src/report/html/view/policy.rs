@@ -12,7 +12,7 @@ use crate::report::{
     estimate, format,
 };
 use crate::stats::interval::Estimate;
-use crate::words::BoundKind;
+use crate::words::{BoundKind, Spending};
 
 #[derive(Serialize)]
 pub(super) struct Policy {
@@ -48,6 +48,8 @@ pub(super) struct Policy {
     /// How many got none.
     unused: usize,
     classes: Vec<Row>,
+    /// Whether capacity is paid for that belongs to no class.
+    has_capacity: bool,
     classes_notes: Vec<Note>,
     /// The bill by class, by provider and by what the money went to, where any has several rows.
     bill: Vec<Group>,
@@ -173,6 +175,11 @@ impl Policy {
                 .collect(),
             cached,
             unused: policy.providers.iter().filter(|provider| !provider.used()).count(),
+            has_capacity: {
+                let mut totals = policy.bill.totals();
+                let is_reserved = |purpose| matches!(purpose, Spending::Reserved | Spending::Idle);
+                totals.any(|row| is_reserved(row.purpose) && row.share.value > 0.0)
+            },
             classes: policy
                 .classes
                 .iter()

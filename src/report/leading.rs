@@ -26,6 +26,12 @@ pub(super) static FIGURES: [Metric; 7] = [
 ];
 
 impl Report {
+    /// The policy that the answer names: the cheapest that meets every objective, or the first of the ranking.
+    pub(super) fn answer(&self) -> Option<&str> {
+        let ranked = || Some(self.ranking.as_ref()?.rows.first()?.policy.as_str());
+        self.scorecard.cheapest.as_deref().or_else(ranked)
+    }
+
     /// The places of the leading policies, the best first, at most so many; the baseline stands last if it does not lead. All in
     /// the experiment's order if they are no more than that.
     pub fn leading(&self, most: usize) -> Vec<usize> {

@@ -89,7 +89,7 @@ pub fn full(report: &Report, style: &Style) -> String {
     );
     if report.policies.iter().any(|policy| !policy.incidents.is_empty()) {
         page.table("Outages", &incidents(report, &mut notes));
-        let text = "Ejected: the share of replications in which the breaker kept attempts out, and how long after the outage began. Leaked: failed attempts sent to the provider before that. Errors: the share of all requests ending meanwhile that failed. Recovered: the share of replications in which at most 10 of the last 100 requests failed at some time after the outage, and how long after its end.";
+        let text = "Ejected: the share of replications in which the breaker kept attempts out, and how long after the outage began. Errors until then: failed attempts sent to the provider before that. Errors: the share of all requests ending meanwhile that failed. Recovered: the share of replications in which at most 10 of the last 100 requests failed at some time after the outage, and how long after its end.";
         page.text += &paragraph("", text, style.width);
     }
     if let Some(ranking) = report.ranking.as_ref().filter(|ranking| !ranking.rows.is_empty()) {
@@ -537,7 +537,7 @@ fn incidents(report: &Report, notes: &mut Notes) -> Table {
     table.column("", "lasts");
     table.column("ejected", "share");
     table.column("ejected", "after");
-    table.column("", "leaked");
+    table.column("", "errors until then");
     table.column("", "errors");
     table.column("recovered", "share");
     table.column("recovered", "after");

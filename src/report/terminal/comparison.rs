@@ -27,6 +27,18 @@ impl Page {
             self.text += &paragraph("", sentence, self.style.width);
         }
         self.table(&title, &differences(report, &report.comparisons, notes));
+        let all = report.comparisons.iter().flat_map(|comparison| &comparison.differences);
+        // Said of what looks clear by itself: one figure whose interval excludes zero.
+        let excludes_zero = |d: &Difference| {
+            let ends = d.difference.lo.zip(d.difference.hi);
+            ends.is_some_and(|(lo, hi)| lo > 0.0 || hi < 0.0)
+        };
+        let mut unsure = all.filter(|d| d.verdict == Verdict::CannotTell && d.difference.n > 1);
+        if unsure.any(excludes_zero) {
+            let why = "cannot tell: an interval may exclude zero by itself, but of so many figures some do by chance; more replications would \
+                       tell.";
+            self.text += &paragraph("", why, self.style.width);
+        }
         self.text.push('\n');
         for comparison in &report.comparisons {
             self.text += &paragraph("- ", &comparison.sentence, self.style.width);

@@ -66,14 +66,14 @@ fn of_room(report: &Report, style: &Style, room: Room) -> String {
     page.table("", &figures(report, &shown, room, &mut notes));
     page.captions(report, &shown, left_out, room, &notes);
     if room.details {
-        page.failures(&shown, room);
+        page.failures(report, &shown, room);
     }
     page.caches(report, &shown, room);
     page.dialogues(report, &shown, room);
     if room.details || report.scorecard.goals.is_empty() {
         page.incidents(report, &shown, room);
     }
-    page.binding(&shown, room);
+    page.binding(report, &shown, room);
     let sentences = &report.comparisons;
     if !sentences.is_empty() && sentences.len() <= room.sentences {
         page.text.push('\n');
@@ -170,7 +170,7 @@ impl Page {
     }
 
     /// How requests failed, under the policies shown where a notable share did.
-    fn failures(&mut self, shown: &[&PolicyReport], room: Room) {
+    fn failures(&mut self, report: &Report, shown: &[&PolicyReport], room: Room) {
         let mut lines = Vec::new();
         for policy in shown {
             let failed = policy.outcomes.iter().filter(|of| of.outcome != Outcome::Success);
@@ -189,7 +189,7 @@ impl Page {
                 lines.push((parts.join(", "), policy.name.clone()));
             }
         }
-        self.grouped("Failed by", &lines, room);
+        self.grouped("Failed by", &lines, report.answer(), room);
     }
 
     /// What response caches did under the policies shown.
@@ -199,14 +199,14 @@ impl Page {
             Some((cache.line(report.code()), policy.name.clone()))
         };
         let lines: Vec<(String, String)> = shown.iter().filter_map(line).collect();
-        self.grouped("Response cache", &lines, room);
+        self.grouped("Response cache", &lines, report.answer(), room);
     }
 
     /// What became of conversations and agent runs under the policies shown.
     fn dialogues(&mut self, report: &Report, shown: &[&PolicyReport], room: Room) {
         let line = |policy: &&PolicyReport| Some((dialogues::line(policy, report.code())?, policy.name.clone()));
         let lines: Vec<(String, String)> = shown.iter().filter_map(line).collect();
-        self.grouped("Dialogues", &lines, room);
+        self.grouped("Dialogues", &lines, report.answer(), room);
     }
 
     /// What became of the first outage under the policies shown: when its provider was left out, what reached it before, and how long it
@@ -216,7 +216,7 @@ impl Page {
             return;
         };
         let mut table = Table::new("policy");
-        for title in ["left out after", "leaked", "errors", "well again after"] {
+        for title in ["left out after", "errors until then", "errors", "well again after"] {
             table.column("", title);
         }
         for policy in shown {
@@ -231,7 +231,11 @@ impl Page {
                 moment(&incident.ejected, &incident.time_to_eject),
                 format::count(incident.leaked.value.round() as u64),
                 format::share(incident.error_rate.value),
-                moment(&incident.recovered, &incident.time_to_recover),
+                match incident.until < report.counted {
+                    true => moment(&incident.recovered, &incident.time_to_recover),
+                    // It lasts to the end: what comes after is not seen.
+                    false => "–".to_owned(),
+                },
             ];
             table.row(&fit(&clean(&policy.name), room.name), cells.map(Cell::new));
         }
@@ -243,7 +247,7 @@ impl Page {
     }
 
     /// The limits that were reached under the policies shown.
-    fn binding(&mut self, shown: &[&PolicyReport], room: Room) {
+    fn binding(&mut self, report: &Report, shown: &[&PolicyReport], room: Room) {
         let mut lines = Vec::new();
         for policy in shown {
             let binding = policy.bounds.iter().filter(|bound| bound.share.value >= BINDS);
@@ -252,11 +256,11 @@ impl Page {
                 lines.push((parts.join("; "), policy.name.clone()));
             }
         }
-        self.grouped("Binds", &lines, room);
+        self.grouped("Binds", &lines, report.answer(), room);
     }
 
     /// One line for each policy that has something to say, those that say the same together.
-    fn grouped(&mut self, title: &str, lines: &[(String, String)], room: Room) {
+    fn grouped(&mut self, title: &str, lines: &[(String, String)], first: Option<&str>, room: Room) {
         if lines.is_empty() {
             return;
         }
@@ -267,6 +271,15 @@ impl Page {
                 Some((_, names)) => names.push(name),
                 None => groups.push((text, vec![name])),
             }
+        }
+        // What is said of the answer comes first.
+        if let Some(at) = first.and_then(|first| {
+            groups
+                .iter()
+                .position(|(_, names)| names.contains(&fit(&clean(first), HEAD)))
+        }) {
+            let answer = groups.remove(at);
+            groups.insert(0, answer);
         }
         self.text.push('\n');
         for (text, names) in groups.iter().take(room.binding) {
@@ -314,7 +327,11 @@ fn cut(text: &str, most: usize, limit: usize) -> String {
     let mut kept: Vec<String> = lines[..most].iter().map(|&line| line.to_owned()).collect();
     if let Some(last) = kept.last_mut() {
         while width(last) + 2 > limit {
-            last.pop();
+            // Not in the middle of a word, unless it is all there is.
+            match last.rfind(' ').filter(|at| *at > 0) {
+                Some(space) => last.truncate(space),
+                None => drop(last.pop()),
+            }
         }
         last.push_str(" …");
     }
@@ -412,18 +429,29 @@ fn part<'a>(metric: &'a Metric, columns: &[Metric]) -> Option<(Metric, &'a str)>
     columns.iter().all(alike).then_some((whole, value))
 }
 
-/// The best value of a column, unless it is that of most or there is but one policy. A request that fails costs less, so that of costs
-/// only those of [`comparable`] policies count.
+/// The best value of a column, unless another is within its interval, or it within that of another: then the runs do not say which is the best.
+/// A request that fails costs less, so that of costs only those of [`comparable`] policies count.
 fn best(report: &Report, metric: &Metric, shown: &[&PolicyReport]) -> Option<f64> {
     let counts = |policy: &&&PolicyReport| metric.unit() != Unit::Dollars || comparable(report, shown, policy);
-    let values: Vec<f64> = (shown.iter().filter(counts))
-        .map(|policy| figure_of(policy, metric).0.value)
-        .filter(|value| value.is_finite())
+    let all: Vec<Estimate> = (shown.iter().filter(counts))
+        .map(|policy| figure_of(policy, metric).0)
+        .filter(|estimate| estimate.value.is_finite())
         .collect();
-    let better = |a: f64, b: f64| if metric.lower_is_better() { a.min(b) } else { a.max(b) };
-    let best = values.iter().copied().reduce(better)?;
-    let ties = values.iter().filter(|value| **value == best).count();
-    (shown.len() > 1 && 2 * ties <= shown.len()).then_some(best)
+    let better = |a: &Estimate, b: &Estimate| {
+        let order = a.value.total_cmp(&b.value);
+        if metric.lower_is_better() {
+            order
+        } else {
+            order.reverse()
+        }
+    };
+    let best = all.iter().min_by(|a, b| better(a, b))?;
+    let holds = |of: &Estimate, value: f64| {
+        let bounds = of.lo.unwrap_or(of.value)..=of.hi.unwrap_or(of.value);
+        bounds.contains(&value)
+    };
+    let alike = all.iter().filter(|of| holds(of, best.value) || holds(best, of.value));
+    (shown.len() > 1 && alike.count() == 1).then_some(best.value)
 }
 
 /// Whether the costs of a policy may be the best: those that meet every objective, or if none of `shown` does, those that fail hardly more

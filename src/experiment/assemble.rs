@@ -20,13 +20,13 @@ use std::cell::RefCell;
 use std::sync::Arc;
 
 use super::domain::Domain;
-use super::file::{ClientSpec, Experiment};
+use super::file::{ClientSpec, Experiment, PolicyEntry};
 use super::format;
 use super::load::Loaded;
 use crate::client::host::Connections;
 use crate::client::{Client, Timeouts};
 use crate::engine::scenario::{Account, Deployment, PoolOf, Scenario};
-use crate::form::build::{Built, Known, Names, Refusal};
+use crate::form::build::{Built, Known, Names, Refusal, Wrong};
 use crate::form::diagnose::{self, Seg};
 use crate::form::exchange::Exchange;
 use crate::form::layers::Origin;
@@ -123,7 +123,7 @@ pub struct Objective {
 /// [`warmed`](super::pilot::warmed) has run it.
 ///
 /// # Errors
-/// At the first thing that makes no sense, with its place in the file.
+/// At what makes no sense, with its place in the file; further mistakes in the plan, of providers and of policies are told with the first.
 pub fn assemble(loaded: &Loaded) -> Result<Plan, diagnose::Error> {
     checked(loaded, None)
 }
@@ -132,7 +132,7 @@ pub fn assemble(loaded: &Loaded) -> Result<Plan, diagnose::Error> {
 /// replication's from its start, as it is for a server that simulates in real time.
 ///
 /// # Errors
-/// At the first thing that makes no sense, with its place in the file.
+/// At what makes no sense, with its place in the file; further mistakes in the plan, of providers and of policies are told with the first.
 pub fn assemble_after(loaded: &Loaded, warmup: Span) -> Result<Plan, diagnose::Error> {
     checked(loaded, Some(warmup))
 }
@@ -142,6 +142,15 @@ fn checked(loaded: &Loaded, warmup: Option<Span>) -> Result<Plan, diagnose::Erro
 }
 
 fn plan(loaded: &Loaded, warmup: Option<Span>) -> Built<Plan> {
+    let mut wrong = Wrong::default();
+    let made = whole(loaded, warmup, &mut wrong);
+    let made = wrong.keep(made);
+    wrong.end()?;
+    made.ok_or_else(|| Refusal::new("it makes no plan"))
+}
+
+/// The plan; what can be checked apart from the rest is put to `wrong`, which is empty where the plan is one.
+fn whole(loaded: &Loaded, warmup: Option<Span>, wrong: &mut Wrong) -> Built<Plan> {
     let spec = &loaded.experiment;
     format::check(spec)?;
     check_name(&spec.name).map_err(|r| r.at("name"))?;
@@ -172,19 +181,22 @@ fn plan(loaded: &Loaded, warmup: Option<Span>) -> Built<Plan> {
     };
     let confidence = match spec.plan.confidence {
         None => Confidence::default(),
-        Some(level) => Confidence::new(level).map_err(|e| Refusal::of(e).at("confidence").at("plan"))?,
+        Some(level) => {
+            let level = Confidence::new(level).map_err(|e| Refusal::of(e).at("confidence").at("plan"));
+            wrong.keep(level).unwrap_or_default()
+        }
     };
     let matters = spec.plan.matters.map_or(MATTERS, Fraction::get);
     if matters > 0.5 {
         let text = format!("a difference of {matters}: it is at most 0.5");
-        return Err(Refusal::new(text).at("matters").at("plan"));
+        wrong.keep::<()>(Err(Refusal::new(text).at("matters").at("plan")));
     }
     if !(1..=100_000).contains(&spec.plan.replications) {
         let text = format!("{} replications: must be 1 to 100000", spec.plan.replications);
-        return Err(Refusal::new(text).at("replications").at("plan"));
+        wrong.keep::<()>(Err(Refusal::new(text).at("replications").at("plan")));
     }
-    let (until, at_most) = until(spec).map_err(|r| r.at("plan"))?;
-    let max_in_system = max_in_system(spec).map_err(|r| r.at("max_in_system").at("plan"))?;
+    let until = wrong.keep(until(spec).map_err(|r| r.at("plan")));
+    let max_in_system = wrong.keep(max_in_system(spec).map_err(|r| r.at("max_in_system").at("plan")));
     check_load(loaded, window)?;
     if providers.is_empty() {
         return Err(Refusal::new("there must be at least one provider").at("providers"));
@@ -195,7 +207,10 @@ fn plan(loaded: &Loaded, warmup: Option<Span>) -> Built<Plan> {
     let (mut models, mut domains) = (Vec::new(), Vec::new());
     let mut silent: [Option<&str>; 3] = [None; 3];
     for ((name, provider), &pool) in spec.providers.iter().zip(&used) {
-        let (built, note) = deployment(loaded, name, provider, &names, pool).map_err(|r| r.at(name).at("providers"))?;
+        let made = deployment(loaded, name, provider, &names, pool).map_err(|r| r.at(name).at("providers"));
+        let Some((built, note)) = wrong.keep(made) else {
+            continue;
+        };
         for (first, silence) in silent.iter_mut().zip(Silence::ALL) {
             if built.provider.faults.iter().any(|f| f.leaves(silence)) {
                 first.get_or_insert(name);
@@ -208,6 +223,10 @@ fn plan(loaded: &Loaded, warmup: Option<Span>) -> Built<Plan> {
         }));
         domains.push(domain);
         fleet.push(built);
+    }
+    if fleet.len() < providers.len() {
+        // What refers to providers by their numbers would be refused for no reason of its own.
+        wrong.end()?;
     }
     check_accounts(spec)?;
     models.extend(sources::of_accounts(loaded, spec)?);
@@ -236,8 +255,10 @@ fn plan(loaded: &Loaded, warmup: Option<Span>) -> Built<Plan> {
         good,
     } = measures(spec, names.tags, window, &objectives)?;
     let (ties, assumes) = quality(loaded, &names).map_err(|r| r.at("quality"))?;
-    let mut scenarios = Vec::new();
-    for (i, entry) in spec.policies.iter().enumerate() {
+    // What is missing has been refused above.
+    let (until, at_most) = until.unwrap_or_default();
+    let max_in_system = max_in_system.unwrap_or_default();
+    let scenario = |i: usize, entry: &PolicyEntry| -> Built<Scenario> {
         let here = |r: Refusal| r.at(i).at("policies");
         if entry.name.trim().is_empty() {
             return Err(here(Refusal::new("a policy without a name").at("name")));
@@ -279,7 +300,7 @@ fn plan(loaded: &Loaded, warmup: Option<Span>) -> Built<Plan> {
             })
             .map_err(|r| here(r.at(entry.policy.name()).at("policy")))?;
         let may_use = may_use(noted.into_inner(), &groups, fleet.len());
-        scenarios.push(Scenario {
+        Ok(Scenario {
             name: entry.name.clone(),
             traffic: Arc::clone(&traffic),
             fleet: Arc::clone(&fleet),
@@ -295,8 +316,12 @@ fn plan(loaded: &Loaded, warmup: Option<Span>) -> Built<Plan> {
             max_in_system,
             counts_tpot,
             lenses: lenses.clone(),
-        });
-    }
+        })
+    };
+    let each = spec.policies.iter().enumerate();
+    let each = each.filter_map(|(i, entry)| wrong.keep(scenario(i, entry)));
+    let scenarios: Vec<Scenario> = each.collect();
+    wrong.end()?;
     let assumptions = assumptions(loaded, &fleet, &models, &scenarios);
     let cautions = cautions(loaded, &fleet, window);
     Ok(Plan {
@@ -339,7 +364,7 @@ fn until(spec: &Experiment) -> Built<(Vec<(Metric, f64)>, u64)> {
             return Err(Refusal::new(text).at("at_most"));
         }
         Some(most) => most,
-        None => (50 * plan.replications).min(100_000),
+        None => plan.replications.saturating_mul(50).min(100_000),
     };
     if !until.is_empty() && plan.replications < 2 {
         let text = "one replication has no interval: begin with two or more";

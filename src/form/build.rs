@@ -24,6 +24,40 @@ pub struct Refusal {
     pub found: Option<String>,
     /// What is allowed instead, if that is a list.
     pub allowed: Vec<String>,
+    /// Further refusals in the same file.
+    pub also: Vec<Refusal>,
+}
+
+/// Refusals that stand beside each other, so that a file can be mended in one go.
+#[derive(Debug, Default)]
+pub struct Wrong(Vec<Refusal>);
+
+impl Wrong {
+    /// What was built; a refusal is kept, once.
+    pub fn keep<T>(&mut self, built: Built<T>) -> Option<T> {
+        built
+            .map_err(|refusal| {
+                if !self.0.contains(&refusal) {
+                    self.0.push(refusal);
+                }
+            })
+            .ok()
+    }
+
+    /// All that was refused so far, as one.
+    ///
+    /// # Errors
+    /// If anything was.
+    pub fn end(&mut self) -> Built<()> {
+        let mut all = std::mem::take(&mut self.0).into_iter();
+        match all.next() {
+            None => Ok(()),
+            Some(mut first) => {
+                first.also.extend(all);
+                Err(first)
+            }
+        }
+    }
 }
 
 impl Refusal {
@@ -34,6 +68,7 @@ impl Refusal {
             message: message.into(),
             found: None,
             allowed: Vec::new(),
+            also: Vec::new(),
         }
     }
 
@@ -49,6 +84,7 @@ impl Refusal {
             message: format!("there is no {kind} `{found}`"),
             found: Some(found.to_owned()),
             allowed: allowed.to_vec(),
+            also: Vec::new(),
         }
     }
 
@@ -63,7 +99,12 @@ impl Refusal {
 impl Refusal {
     /// The refusal as a mistake in `text`, whose outermost value its path starts from. A name that is a key is pointed
     /// at as such.
-    pub fn error(self, file: &str, text: &str) -> diagnose::Error {
+    pub fn error(mut self, file: &str, text: &str) -> diagnose::Error {
+        let also = std::mem::take(&mut self.also);
+        if !also.is_empty() {
+            let others = also.into_iter().map(|refusal| refusal.error(file, text));
+            return self.error(file, text).beside(others);
+        }
         let Some(found) = self.found else {
             return diagnose::Error::at(file, text, &self.path, self.message);
         };

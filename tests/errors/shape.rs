@@ -321,3 +321,22 @@ fn several_mistakes() {
     3 mistakes
     "#);
 }
+
+/// What reads well and makes no sense is told in one go too, where each can be checked apart from the others.
+#[test]
+fn several_mistakes_of_meaning() {
+    let mut file: serde_json::Value = serde_json::from_str(super::GOOD).unwrap();
+    file["plan"]["replications"] = 0.into();
+    file["policies"][0] = serde_json::json!({ "name": "one", "policy": { "single": { "provider": "nearr" } } });
+    file["policies"][1] = serde_json::json!({ "name": "one", "policy": "round_robin" });
+    file["objectives"] = serde_json::json!([]);
+    let said = super::said_of(&file.to_string());
+    for part in [
+        "policies[0].policy.single.provider: there is no provider `nearr`",
+        "policies[1].name: a second policy named `one`",
+        "plan.replications: 0 replications: must be 1 to 100000",
+        "3 mistakes",
+    ] {
+        assert!(said.contains(part), "{part} is not in:\n{said}");
+    }
+}

@@ -96,6 +96,22 @@ impl Error {
         source.error(start + before, &[], message.into())
     }
 
+    /// One error of this mistake and others in the same file, in the order of their places.
+    #[must_use]
+    pub fn beside(self, others: impl IntoIterator<Item = Error>) -> Error {
+        let others = others.into_iter().chain([self]);
+        let mut all: Vec<Diagnosis> = others
+            .flat_map(|Error(mut of)| {
+                let also = std::mem::take(&mut of.also);
+                std::iter::once(*of).chain(also)
+            })
+            .collect();
+        all.sort_by_key(|one| (one.line, one.column));
+        let also = all.split_off(1);
+        let first = all.remove(0);
+        Error(Box::new(Diagnosis { also, ..first }))
+    }
+
     /// With what to do about it.
     #[must_use]
     pub fn with_hint(mut self, hint: impl Into<String>) -> Error {

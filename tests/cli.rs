@@ -668,6 +668,8 @@ fn every_kind_is_listed_with_its_parameters() {
         text(&output.stdout)
             .contains("  tries: a whole number, 1 to 100; default: 3\n      The most attempts, the first included")
     );
+    let [one, several] = ["retry", "retries"].map(|name| text(&simcap(folder.path(), &["kinds", name]).stdout));
+    assert!(!one.is_empty() && one == several);
     let output = simcap(folder.path(), &["kinds", "exponentail"]);
     assert_eq!(output.status.code(), Some(2));
     assert!(text(&output.stderr).contains("did you mean `exponential`?"));

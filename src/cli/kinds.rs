@@ -87,10 +87,14 @@ fn page_of(name: &str, listed: &[Listed<'_>], schema: &Value) -> Result<String, 
         }
         pages.push(text);
     }
-    match pages.is_empty() {
-        true => Err(Failure::Input(unknown(name, listed, schema))),
-        false => Ok(pages.join("\n")),
+    if !pages.is_empty() {
+        return Ok(pages.join("\n"));
     }
+    // What there are several of may be asked for as such: laws, retries.
+    let one = name.strip_suffix("ies").map(|stem| format!("{stem}y"));
+    let one = one.or_else(|| name.strip_suffix('s').map(str::to_owned));
+    one.and_then(|one| page_of(&one, listed, schema).ok())
+        .ok_or_else(|| Failure::Input(unknown(name, listed, schema)))
 }
 
 fn unknown(name: &str, listed: &[Listed<'_>], schema: &Value) -> String {

@@ -26,6 +26,8 @@ macro_rules! cluster {
     };
 }
 
+pub(in crate::gateways) use {cluster, host};
+
 /// The table of keys.
 #[rustfmt::skip]
 pub(in crate::gateways) const KEYS: &[Key<'static>] = &[

@@ -30,7 +30,7 @@ use super::tree::{Entry, Node, Place, Value as Is};
 use super::warning::{self, Warning};
 use crate::form::object;
 use clusters::{Cluster, Host};
-pub(super) use keys::KEYS;
+pub(super) use keys::{KEYS, cluster, host};
 use routes::Route;
 
 /// Envoy with a bootstrap of its own as a product that is read.

@@ -7,6 +7,7 @@
 use serde_json::{Value, json};
 
 use crate::form::units::seconds;
+use crate::gateways::envoy_bootstrap::{cluster, host};
 
 /// How a setting is written.
 #[derive(Clone, Copy, Debug)]
@@ -153,38 +154,23 @@ const BIFROST: &[Row] = &[
     ("providers.*.concurrency_and_buffer_size.buffer_size", "line", Number),
 ];
 
-/// A retry policy, that of a route or of a virtual host, and a cluster.
-macro_rules! virtual_host {
-    ($rest:literal) => {
-        concat!(
-            "static_resources.listeners[].filter_chains[].filters[].typed_config.route_config.virtual_hosts[].",
-            $rest
-        )
-    };
-}
-macro_rules! cluster {
-    ($rest:literal) => {
-        concat!("static_resources.clusters[].", $rest)
-    };
-}
-
 #[rustfmt::skip]
 const BOOTSTRAP: &[Row] = &[
-    (virtual_host!("routes[].route.retry_policy.num_retries"), "retry.num_retries", Number),
-    (virtual_host!("routes[].route.retry_policy.num_retries"), "retry.kind", NEVER),
-    (virtual_host!("routes[].route.retry_policy.retry_back_off.base_interval"), "retry.base_interval", Time),
-    (virtual_host!("routes[].route.retry_policy.retry_back_off.max_interval"), "retry.max_interval", Time),
-    (virtual_host!("routes[].route.retry_policy.per_try_timeout"), "timeouts.attempt", Time),
-    (virtual_host!("routes[].route.retry_policy.retry_priority.typed_config.update_frequency"), "attempts_per_level", Number),
-    (virtual_host!("routes[].route.retry_policy.host_selection_retry_max_attempts"), "previous_hosts", Number),
-    (virtual_host!("retry_policy.num_retries"), "retry.num_retries", Number),
-    (virtual_host!("retry_policy.num_retries"), "retry.kind", NEVER),
-    (virtual_host!("retry_policy.retry_back_off.base_interval"), "retry.base_interval", Time),
-    (virtual_host!("retry_policy.retry_back_off.max_interval"), "retry.max_interval", Time),
-    (virtual_host!("retry_policy.per_try_timeout"), "timeouts.attempt", Time),
-    (virtual_host!("routes[].route.timeout"), "timeouts.total", Time),
-    (virtual_host!("routes[].route.timeout"), "timeouts.attempt", Time),
-    (virtual_host!("routes[].route.weighted_clusters.clusters[].weight"), "weight", Number),
+    (host!("routes[].route.retry_policy.num_retries"), "retry.num_retries", Number),
+    (host!("routes[].route.retry_policy.num_retries"), "retry.kind", NEVER),
+    (host!("routes[].route.retry_policy.retry_back_off.base_interval"), "retry.base_interval", Time),
+    (host!("routes[].route.retry_policy.retry_back_off.max_interval"), "retry.max_interval", Time),
+    (host!("routes[].route.retry_policy.per_try_timeout"), "timeouts.attempt", Time),
+    (host!("routes[].route.retry_policy.retry_priority.typed_config.update_frequency"), "attempts_per_level", Number),
+    (host!("routes[].route.retry_policy.host_selection_retry_max_attempts"), "previous_hosts", Number),
+    (host!("retry_policy.num_retries"), "retry.num_retries", Number),
+    (host!("retry_policy.num_retries"), "retry.kind", NEVER),
+    (host!("retry_policy.retry_back_off.base_interval"), "retry.base_interval", Time),
+    (host!("retry_policy.retry_back_off.max_interval"), "retry.max_interval", Time),
+    (host!("retry_policy.per_try_timeout"), "timeouts.attempt", Time),
+    (host!("routes[].route.timeout"), "timeouts.total", Time),
+    (host!("routes[].route.timeout"), "timeouts.attempt", Time),
+    (host!("routes[].route.weighted_clusters.clusters[].weight"), "weight", Number),
     (cluster!("connect_timeout"), "timeouts.connect", Time),
     (cluster!("outlier_detection.consecutive_5xx"), "breaker.consecutive_5xx", Number),
     (cluster!("outlier_detection.interval"), "breaker.interval", Time),

@@ -143,10 +143,7 @@ fn checked(loaded: &Loaded, warmup: Option<Span>) -> Result<Plan, diagnose::Erro
 
 fn plan(loaded: &Loaded, warmup: Option<Span>) -> Built<Plan> {
     let mut wrong = Wrong::default();
-    let made = whole(loaded, warmup, &mut wrong);
-    let made = wrong.keep(made);
-    wrong.end()?;
-    made.ok_or_else(|| Refusal::new("it makes no plan"))
+    whole(loaded, warmup, &mut wrong).map_err(|refusal| wrong.and(refusal))
 }
 
 /// The plan; what can be checked apart from the rest is put to `wrong`, which is empty where the plan is one.

@@ -49,12 +49,20 @@ impl Wrong {
     /// # Errors
     /// If anything was.
     pub fn end(&mut self) -> Built<()> {
+        match self.0.pop() {
+            None => Ok(()),
+            Some(last) => Err(self.and(last)),
+        }
+    }
+
+    /// All that was refused so far and `last`, as one.
+    pub fn and(&mut self, last: Refusal) -> Refusal {
         let mut all = std::mem::take(&mut self.0).into_iter();
         match all.next() {
-            None => Ok(()),
+            None => last,
             Some(mut first) => {
-                first.also.extend(all);
-                Err(first)
+                first.also.extend(all.chain([last]));
+                first
             }
         }
     }

@@ -128,6 +128,8 @@ pub struct Member {
 pub struct Case {
     /// Which of the group's requests it is about: what a strategy chose before any failure; empty for all of them.
     pub branch: String,
+    /// Whether it adds up what happens in all groups of the chain, rather than in this one.
+    pub is_of_chain: bool,
     /// What fails, and how.
     pub when: &'static str,
     /// Attempts in this group.
@@ -143,6 +145,7 @@ impl Case {
     pub fn new(when: &'static str, attempts: u64, seconds: (f64, f64), then: impl Into<String>) -> Case {
         Case {
             branch: String::new(),
+            is_of_chain: false,
             when,
             attempts,
             seconds,
@@ -150,9 +153,11 @@ impl Case {
         }
     }
 
-    /// Whether it adds up what happens in all groups of the chain, rather than in this one.
-    pub fn is_of_the_chain(&self) -> bool {
-        self.when.starts_with("everything")
+    /// This case as one that adds up what happens in all groups of the chain.
+    #[must_use]
+    pub fn of_the_chain(mut self) -> Case {
+        self.is_of_chain = true;
+        self
     }
 
     /// This case for requests of one branch alone.

@@ -38,7 +38,7 @@ pub fn cost(gateway: &Gateway, group: &Group, prices: &Table) -> Option<Cost> {
         .collect::<Option<_>>()?;
     // Where each group's own attempts add up to those of the request they are billed at its own price, and else at the highest.
     let own = |group: &&Group| {
-        let cases = group.cases.iter().filter(|case| !case.is_of_the_chain());
+        let cases = group.cases.iter().filter(|case| !case.is_of_chain);
         cases.map(|case| case.attempts).max().unwrap_or(0)
     };
     let attempts: Vec<u64> = reached.iter().map(own).collect();

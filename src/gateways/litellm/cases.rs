@@ -50,7 +50,9 @@ pub(super) fn work_out(reading: &Reading<'_>, group: &mut Group) {
             let sleeps = of_chain.iter().map(|alone| alone.whole(kind).1);
             let seconds = sleeps.fold((0.0, 0.0), |a, b| (a.0 + b.0, a.1 + b.1));
             let then = format!("{}: the caller is told {}'s {told}", group.chain.join(", "), group.name);
-            group.cases.push(Case::new(when, in_all(kind), seconds, then));
+            group
+                .cases
+                .push(Case::new(when, in_all(kind), seconds, then).of_the_chain());
         }
         let least: f64 = of_chain
             .iter()
@@ -60,7 +62,7 @@ pub(super) fn work_out(reading: &Reading<'_>, group: &mut Group) {
         let then = "the same with a timeout";
         group
             .cases
-            .push(Case::new("everything hangs", in_all(TIMED_OUT), seconds, then));
+            .push(Case::new("everything hangs", in_all(TIMED_OUT), seconds, then).of_the_chain());
     }
 }
 

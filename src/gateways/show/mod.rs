@@ -16,7 +16,8 @@ use super::model::{Case, Group, Limit};
 use super::tree::Place;
 use super::warning::{Level, Warning};
 use super::worst::{Cost, cost};
-use crate::report::format::span;
+use crate::report::Unit;
+use crate::report::format::{span, value};
 
 /// `file:line`, or the first file alone.
 fn place(gateway: &Gateway, at: Option<Place>) -> String {
@@ -146,25 +147,16 @@ fn costs(gateway: &Gateway, group: &Group) -> String {
     else {
         return String::new();
     };
+    let dollars = |x| value(Unit::Dollars, x);
     let once = if least < most {
-        format!("{} to {}", cents(least), cents(most))
+        format!("{} to {}", dollars(least), dollars(most))
     } else {
-        cents(most)
+        dollars(most)
     };
     format!(
         "; {} if each of them is billed, for {once} where the first one answers ({} tokens in and {} out)",
-        cents(worst),
+        dollars(worst),
         MEDIANS.0,
         MEDIANS.1
     )
-}
-
-/// Dollars of one request, with two digits that count.
-fn cents(dollars: f64) -> String {
-    let digits = (1.0 - dollars.log10().floor()).clamp(2.0, 9.0);
-    if dollars > 0.0 {
-        format!("${dollars:.*}", digits as usize)
-    } else {
-        "$0".to_owned()
-    }
 }

@@ -21,13 +21,13 @@ struct Made {
 /// The folder for a result made from `inputs` by `plan`: `reports/NAME`, `reports/NAME-2`, …
 pub(super) fn free(name: &str, inputs: &[Input], plan: &Plan) -> PathBuf {
     let first = Path::new("reports").join(name);
-    let Some(why) = kept(&first, inputs, plan) else {
+    let Some(why) = why_it_stays(&first, inputs, plan) else {
         return first;
     };
     let numbered = (2_u64..).map(|number| Path::new("reports").join(format!("{name}-{number}")));
     let other = numbered
         .into_iter()
-        .find(|folder| kept(folder, inputs, plan).is_none())
+        .find(|folder| why_it_stays(folder, inputs, plan).is_none())
         .unwrap_or_else(|| first.clone());
     tell!(
         "note: {} holds the result of {why}, so this one goes to {}",
@@ -38,7 +38,7 @@ pub(super) fn free(name: &str, inputs: &[Input], plan: &Plan) -> PathBuf {
 }
 
 /// Why the result that is in a folder is not replaced; nothing if none is there, or one that this run makes anew.
-fn kept(folder: &Path, inputs: &[Input], plan: &Plan) -> Option<&'static str> {
+fn why_it_stays(folder: &Path, inputs: &[Input], plan: &Plan) -> Option<&'static str> {
     let text = std::fs::read(folder.join("result.json")).ok()?;
     // What cannot be read as a result is not one to be kept.
     let made = serde_json::from_slice::<Made>(&text).ok()?;

@@ -138,7 +138,10 @@ impl Kept {
         let (then, found, mut end) = read(&bytes).ok_or_else(|| {
             refused("this is not a file of points, which a sweep would write there: move it, or give another folder with --out")
         })?;
-        let count = format::count(found.len() as u64);
+        let points = match found.len() {
+            1 => "1 finished point".to_owned(),
+            n => format!("{} finished points", format::count(n as u64)),
+        };
         match (resume, found.len()) {
             (true, 0) => tell!("note: {} holds no unfinished sweep: it begins anew", folder.display()),
             (true, _) => {
@@ -147,11 +150,11 @@ impl Kept {
                         "the points there cannot be gone on with, because {why}. Leave out --resume to begin anew, or give another folder with --out"
                     )));
                 }
-                tell!("note: going on with {count} points that are finished");
+                tell!("note: going on with {points}");
             }
             (false, 0) => {}
             (false, _) => tell!(
-                "note: {} held an unfinished sweep, of which {count} points were finished: begun anew, as --resume was not given",
+                "note: {} held an unfinished sweep with {points}: begun anew, as --resume was not given",
                 folder.display()
             ),
         }

@@ -130,7 +130,7 @@ fn bill(report: &Report) -> (Chart, String, Vec<Key>) {
             }
         };
         format!(
-            "Besides answers of first attempts{besides_capacity}, most goes to {}: {share} under {}{at}.",
+            "Largest besides answers of first attempts{besides_capacity}: {}, {share} under {}{at}.",
             purpose.title(),
             policy.name
         )

@@ -5,9 +5,9 @@ client, is answered by a provider whose time to first token grows with what it h
 what was said. The two share the experiment and nothing else; figures are compared as in pipeline.py.
 
     pip install simpy numpy scipy
-    cargo build && python3 tests/oracle/dialogues.py target/debug/simcap [--seed N]
+    cargo build && python3 tests/oracle/dialogues.py target/debug/simcap [--seed N] [--afresh]
 
-Prints one line a figure and exits with 1 if any disagrees or is too wide.
+SimPy's figures of the first seed are recorded (recorded.py). Prints one line a figure and exits with 1 if any disagrees or is too wide.
 """
 
 import argparse
@@ -22,6 +22,7 @@ import simpy
 
 import pipeline
 from pipeline import compare, simcap_figures
+from recorded import Record, summary
 
 WARMUP, END, REPLICATIONS = 600.0, 3600.0, 120
 TURNS = {"conversations": [1, 2, 3, 5, 8], "agents": [2, 4, 9]}
@@ -190,18 +191,20 @@ def main():
     arguments = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     arguments.add_argument("simcap")
     arguments.add_argument("--seed", type=int, default=1)
+    arguments.add_argument("--afresh", action="store_true", help="heed no record of SimPy's figures")
     args = arguments.parse_args()
     fine = True
+    record = Record("dialogues", ["dialogues.py"], args.seed, args.afresh)
     with tempfile.TemporaryDirectory() as folder, multiprocessing.Pool(2) as pool:
         for k, (name, spec) in enumerate(SCENARIOS.items()):
             binary = pathlib.Path(args.simcap).resolve()
             ours = simcap_figures(binary, spec, name, pathlib.Path(folder), args.seed)["only"]
-            runs = pool.map(replicate, [(name, [args.seed, k, i]) for i in range(REPLICATIONS)], chunksize=1)
+            jobs = [(name, [args.seed, k, i]) for i in range(REPLICATIONS)]
+            all_theirs = record.of(name, lambda: summary(pool.map(replicate, jobs, chunksize=1)))
             print(f"{name}{'simcap':>36}{'SimPy':>23}{'z':>17}")
-            for figure in runs[0]:
-                values = [run[figure] for run in runs]
-                theirs = (np.mean(values), np.std(values, ddof=1) / math.sqrt(len(values)), len(values))
+            for figure, theirs in all_theirs.items():
                 fine &= compare(figure, ours[figure], theirs)
+    record.close()
     sys.exit(0 if fine else 1)
 
 

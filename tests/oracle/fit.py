@@ -12,6 +12,7 @@ Smirnov within 1e-4 where nothing is censored (it is of fits that differ by as m
 Prints one line a fit and exits with 1 if any disagrees.
 """
 
+import argparse
 import json
 import math
 import pathlib
@@ -21,6 +22,8 @@ import tempfile
 
 import numpy as np
 from scipy import optimize, special, stats
+
+from recorded import Record
 
 N = 700
 PARAMETERS = 1e-3
@@ -143,8 +146,11 @@ def natural(parameters):
 
 
 def main():
-    if len(sys.argv) != 2:
-        sys.exit(__doc__)
+    arguments = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    arguments.add_argument("simcap")
+    arguments.add_argument("--afresh", action="store_true", help="heed no record of scipy's figures")
+    args = arguments.parse_args()
+    record = Record("fit", ["fit.py"], 20260101, args.afresh)
     rng = np.random.default_rng(20260101)
     mix = (0.85, (-0.7, 0.25), (1.2, 0.5))
     slow = rng.random(N) > mix[0]
@@ -166,30 +172,35 @@ def main():
             for share in (0.0, 0.15):
                 bound = np.round(np.quantile(micros, 1 - share)) if share else np.inf
                 seen, beyond = micros[micros <= bound], np.full((micros > bound).sum(), bound)
-                found = simcap(sys.argv[1], seen, beyond, rng, pathlib.Path(folder))
+                found = simcap(args.simcap, seen, beyond, rng, pathlib.Path(folder))
                 seen, beyond = seen / 1e6, beyond / 1e6
                 data = stats.CensoredData(uncensored=seen, right=beyond) if share else seen
                 # Each sample in its own family, and the plain families on all: they misfit there, which must not matter.
                 for family in sorted({"lognormal", "gamma", "weibull", name}):
                     parameters, likelihood, ks = found[family]
-                    ours, frozen = natural(parameters), None
-                    if family == "two_lognormals":
-                        theirs, best = two_lognormals(seen, beyond, mix)
-                    elif family == "pareto_tail":
-                        theirs, best = pareto_tail(seen, beyond, parameters["min"])
-                    else:
+                    begin = parameters.get("min")
+
+                    def by_others():
+                        """Parameters, log-likelihood and, of whole samples, the distance of Kolmogorov and Smirnov."""
+                        if family == "two_lognormals":
+                            return *two_lognormals(seen, beyond, mix), None
+                        if family == "pareto_tail":
+                            return *pareto_tail(seen, beyond, begin), None
                         theirs, frozen = by_scipy(family, data, seen)
                         best = frozen.logpdf(seen).sum() + frozen.logsf(beyond).sum()
+                        return theirs, best, None if share else stats.kstest(seen, frozen.cdf).statistic
+
+                    theirs, best, their_ks = record.of(f"{name}, {share}, {family}, {begin}", by_others)
+                    ours = natural(parameters)
                     off = max(abs(ours[p] / v - 1) for p, v in theirs.items() if v != 0)
                     gap = abs(likelihood - best) / max(1.0, abs(best))
-                    distance = 0.0
-                    if frozen is not None and not share:
-                        distance = abs(ks - stats.kstest(seen, frozen.cdf).statistic)
+                    distance = 0.0 if their_ks is None else abs(ks - their_ks)
                     fine = off <= PARAMETERS and gap <= LIKELIHOOD and distance <= 1e-4
                     failed, compared = failed + (not fine), compared + 1
                     kind = "censored" if share else "whole"
                     verdict = "ok" if fine else f"DISAGREES: simcap {ours}, scipy {theirs}"
                     print(f"{name:18} {kind:9} {family:18} parameters {off:.1e}  log-likelihood {gap:.1e}  {verdict}")
+    record.close()
     print(f"{compared - failed} of {compared} fits agree")
     sys.exit(failed > 0)
 

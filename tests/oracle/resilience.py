@@ -7,8 +7,9 @@ histogram's bin, and the intervals of the main ones must be narrow enough for th
 
     pip install simpy numpy scipy
     cargo build --release && python3 tests/oracle/resilience.py target/release/simcap [--seed N] [--only CASE] [--verbose]
+        [--afresh]
 
-Takes some 40 s on two free cores. Prints one line a case, and those figures that disagree or are too wide; exits with 1 if there are any. The seeds are fixed,
+Takes some 40 s on two free cores where SimPy runs; its figures of the first seed are recorded (recorded.py). Prints one line a case, and those figures that disagree or are too wide; exits with 1 if there are any. The seeds are fixed,
 so a run repeats exactly; there are some 700 figures, so about one other seed in fifteen strays by chance.
 """
 
@@ -25,6 +26,7 @@ import time
 import numpy as np
 from scipy import stats
 
+from recorded import Record, summary
 from resilience_model import Model
 
 LEVEL = 0.9999
@@ -312,29 +314,34 @@ def main():
     arguments.add_argument("--seed", type=int, default=1)
     arguments.add_argument("--only", choices=CASES)
     arguments.add_argument("--verbose", action="store_true", help="every figure")
+    arguments.add_argument("--afresh", action="store_true", help="heed no record of SimPy's figures")
     args = arguments.parse_args()
     fine = True
+    made_by = ["resilience.py", "resilience_model.py", "pipeline_model.py"]
+    record = Record("resilience", made_by, args.seed, args.afresh)
     with tempfile.TemporaryDirectory() as folder, multiprocessing.Pool(2) as pool:
         for k, (name, spec) in enumerate(CASES.items()):
             if args.only not in (None, name):
                 continue
             begun = time.monotonic()
-            jobs = [
-                (name, entry, [args.seed, k, j, i]) for j, entry in enumerate(spec["policies"]) for i in range(SEEDS[name])
-            ]
-            waiting = pool.map_async(replicate, jobs, chunksize=1)
+
+            def every():
+                """Each policy's figures in SimPy."""
+                seeds, clients = SEEDS[name], spec["policies"]
+                jobs = [(name, entry, [args.seed, k, j, i]) for j, entry in enumerate(clients) for i in range(seeds)]
+                runs = pool.map(replicate, jobs, chunksize=1)
+                return {entry["name"]: summary(runs[j * seeds : (j + 1) * seeds]) for j, entry in enumerate(clients)}
+
             simcap = simcap_figures(pathlib.Path(args.simcap).resolve(), spec, name, pathlib.Path(folder), args.seed)
-            every, lines, figures, bad = waiting.get(), [], 0, 0
-            for j, entry in enumerate(spec["policies"]):
-                runs, found = every[j * SEEDS[name] : (j + 1) * SEEDS[name]], simcap[entry["name"]]
-                for figure in sorted({figure for run in runs for figure in run}):
+            simpy, lines, figures, bad = record.of(name, every), [], 0, 0
+            for entry in spec["policies"]:
+                found = simcap[entry["name"]]
+                for figure, theirs in simpy[entry["name"]].items():
                     # What never happened on one side is 0 there: neither reports it.
                     ours = found.get(figure, (0.0, 0.0, spec["plan"]["replications"]))
-                    values = [run.get(figure, 0.0) for run in runs]
                     # A percentile of too few has no figure at all.
-                    if ours is None or ours[0] == 0 and not any(values):
+                    if ours is None or ours[0] == 0 and theirs[0] == 0:
                         continue
-                    theirs = (np.mean(values), np.std(values, ddof=1) / math.sqrt(len(values)), len(values))
                     line, wrong = compare(figure, ours, theirs)
                     figures += 1
                     bad += bool(wrong)
@@ -343,6 +350,7 @@ def main():
             fine &= not bad
             print(f"{name}: {figures} figures of {len(spec['policies'])} clients, {bad} amiss "
                   f"({time.monotonic() - begun:.0f} s)", *lines, sep="\n", flush=True)
+    record.close(args.only is None)
     sys.exit(0 if fine else 1)
 
 

@@ -115,7 +115,7 @@ fn add_up(stories: &[Story], tally: &Tally, scenario: &Scenario) -> Result<(), T
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(128))]
+    #![proptest_config(ProptestConfig::with_cases(64))]
 
     #[test]
     fn stories_are_whole_and_add_up(experiment in experiments(), seed in any::<u64>()) {

@@ -90,15 +90,22 @@ fn fitted_by(log: &Log, family: Family) -> ModelFile {
     fit(log, &options).unwrap().1
 }
 
+const ONE: &str = r#"{ "name": "one", "policy": { "single": { "provider": "a" } } }"#;
+const OTHER: &str = r#"{ "name": "other", "policy": "round_robin" }"#;
+
 /// A run of two policies on `model` at so many requests a second, of so many input tokens.
 fn run(model: ModelFile, rate: &str, input: u32, replications: u64, seed: u64) -> Report {
+    run_of(&format!("{ONE}, {OTHER}"), model, rate, input, replications, seed)
+}
+
+/// A run of `policies`.
+fn run_of(policies: &str, model: ModelFile, rate: &str, input: u32, replications: u64, seed: u64) -> Report {
     let text = format!(
         r#"{{ "format": "simcap.experiment/2", "name": "x",
             "traffic": {{ "arrivals": {{ "poisson": {{ "rate": "{rate}" }} }},
                 "classes": {{ "c": {{ "input": {{ "constant": {input} }}, "output": {{ "constant": 51 }} }} }} }},
             "providers": {{ "a": {{ "model": "gpt-4.1" }} }},
-            "policies": [{{ "name": "one", "policy": {{ "single": {{ "provider": "a" }} }} }},
-                         {{ "name": "other", "policy": "round_robin" }}],
+            "policies": [{policies}],
             "plan": {{ "duration": "400s", "warmup": "0s", "replications": {replications}, "seed": {seed} }} }}"#
     );
     let mut loaded = from_text("x.json", &text).unwrap();
@@ -120,7 +127,7 @@ fn intervals_hold_the_truth_that_the_model_was_fitted_to() {
     ];
     let (mut holds, mut by_run) = ([0; 3], [0; 3]);
     for seed in 0..SEEDS {
-        let report = run(fitted(&probes(160, seed)), "5/s", 300, 12, seed);
+        let report = run_of(ONE, fitted(&probes(160, seed)), "5/s", 300, 12, seed);
         for (i, (metric, truth)) in truths.iter().enumerate() {
             let found = report.policies[0]
                 .metrics
@@ -158,7 +165,7 @@ fn intervals_hold_what_lies_between_two_modes_and_what_hardly_fails() {
     let p95 = 0.2 * libm::exp(0.3 * normal.inverse_cdf(0.95 / (1.0 - SLOW)));
     let of_seed = |seed| {
         let log = probes_of(400, 1000 + seed, RARE, law);
-        let report = run(fitted_by(&log, Family::TwoLognormals), "5/s", 300, 12, seed);
+        let report = run_of(ONE, fitted_by(&log, Family::TwoLognormals), "5/s", 300, 12, seed);
         let holds = |metric: &str, truth: f64| {
             let found = report.policies[0]
                 .metrics

@@ -1,9 +1,10 @@
 //! Where the names of points and lines are written: beside what they name, where nothing else is.
 //!
 //! A point has its name on the first side of it that is free and near no other point, in a row above it; where there is none, further off
-//! with a line that leads to it. A line has it at the first of several places along it, its
-//! end before its beginning, where no other line that has a name is near and the name lies on no line; where that is nowhere, on no line
-//! that has a name itself. In a crowd a name is left to the legend. Left out: the best of all ways to place them together, which is a hard problem.
+//! with a line that leads to it. A line has it at the first of several places along it, its end before its beginning, where no other line that has
+//! a name is near and the name lies on no line; where that is nowhere, on no line that has a name itself; and else further off, with a line that
+//! leads to it. What has no room at all, or runs under another line all the way, is left to the legend. Left out: the best of all ways to place them
+//! together, which is a hard problem.
 
 use plotters::style::text_anchor::HPos;
 
@@ -38,10 +39,13 @@ const NEAR: f64 = 14.0;
 const BESIDE: usize = 6;
 /// The distance of one ring round a point from the next, where a name is tried that has no room beside it.
 const RING: f64 = 12.0;
+/// So far above the axis at the bottom names are written at most, while a line may reach it.
+pub(super) const ABOVE_AXIS: f64 = 6.0;
 /// Points nearer than this to each other are a crowd.
 const CROWD: f64 = 18.0;
-/// The furthest ring.
+/// The furthest ring round a point, and round a place on a line, which has a dot there.
 const RINGS: i32 = 12;
+const RINGS_OF_LINE: i32 = 20;
 /// The directions in which it is tried, to the right and the left first, as names are wide.
 const DIRECTIONS: [(f64, f64); 12] = [
     (0.87, -0.5),
@@ -200,58 +204,44 @@ impl Room {
             return None;
         }
         let size = size_of(text);
-        let (mut found, mut ways) = (None, Vec::new());
-        'rings: for ring in 2..=RINGS {
-            let far = f64::from(off(RING)) * f64::from(ring);
-            for (across, up) in DIRECTIONS {
-                let at = (point.0 + (far * across) as i32, point.1 + (far * up) as i32);
-                let anchor = if across > 0.3 {
-                    HPos::Left
-                } else if across < -0.3 {
-                    HPos::Right
-                } else {
-                    HPos::Center
-                };
-                let own = covers((anchor, at.0, at.1), size);
-                // The end of the line is the nearest place of the name.
-                let end = (point.0.clamp(own.0, own.2), point.1.clamp(own.1, own.3));
-                let way = between(&[Some(point), Some(end)]);
-                let others = || self.dots.iter().filter(|dot| **dot != point);
-                let apart = |a: At, b: At| (a.0 - b.0).abs().max((a.1 - b.1).abs());
-                // In a crowd the line begins among other points, and leads out of it.
-                let beyond = || others().filter(|dot| apart(point, **dot) >= off(CROWD));
-                let is_near = |at: &At| beyond().any(|dot| apart(*at, *dot) < off(6.0));
-                let is_point = |of: &Box4| of.2 - of.0 <= 2 * off(5.0);
-                let written = || self.taken.iter().filter(|other| !is_point(other));
-                let crosses = |at: &At| written().any(|other| from(other, *at) == 0);
-                let free = self.has_room(&own)
-                    && !others().any(|dot| from(&own, *dot) < off(8.0))
-                    && !way.iter().any(|at| is_near(at) || crosses(at));
-                if free {
-                    found = Some((anchor, at, own, end));
-                    ways = way;
-                    break 'rings;
-                }
-            }
-        }
-        let (anchor, at, own, end) = found?;
-        self.taken.push(own);
-        self.leads.extend(ways);
-        Some((anchor, at, Some((point, end))))
+        let others = || self.dots.iter().filter(|dot| **dot != point);
+        let apart = |a: At, b: At| (a.0 - b.0).abs().max((a.1 - b.1).abs());
+        // In a crowd the line begins among other points, and leads out of it.
+        let beyond = || others().filter(|dot| apart(point, **dot) >= off(CROWD));
+        let is_near = |at: &At| beyond().any(|dot| apart(*at, *dot) < off(6.0));
+        let free = |there: &Apart| {
+            self.can_be_led(there)
+                && !others().any(|dot| from(&there.own, *dot) < off(8.0))
+                && !there.way.iter().any(is_near)
+        };
+        let found = rings(RINGS).find_map(|step| Some(Apart::of(point, step, size)).filter(free))?;
+        Some(self.led(point, found))
+    }
+
+    /// Whether there is room for a name and for the line that leads to it.
+    fn can_be_led(&self, there: &Apart) -> bool {
+        let is_point = |of: &Box4| of.2 - of.0 <= 2 * off(5.0);
+        let written = || self.taken.iter().filter(|other| !is_point(other));
+        self.has_room(&there.own) && !there.way.iter().any(|at| written().any(|other| from(other, *at) == 0))
+    }
+
+    /// Takes a place that a line leads to.
+    fn led(&mut self, point: At, there: Apart) -> Placed {
+        self.taken.push(there.own);
+        self.leads.extend(there.way);
+        (there.anchor, there.at, Some((point, there.end)))
     }
 
     /// A place for the name of a line that goes through `at`.
     fn along<'a>(&mut self, text: &'a str, colour: Colour, own: usize, at: &[Option<At>]) -> Option<Label<'a>> {
         let (left, right) = (self.inside.0, self.inside.2);
         let known: Vec<At> = (at.iter().flatten().copied())
-            .filter(|(x, y)| (left..=right).contains(x) && (self.inside.1..=self.inside.3).contains(y))
+            .filter(|(x, y)| {
+                (left..=right).contains(x) && (self.inside.1..=self.inside.3 + off(ABOVE_AXIS)).contains(y)
+            })
             .collect();
-        let near = off(4.0);
         let others = || self.ink.iter().filter(|ink| ink.named && ink.of != own);
-        let is_alone = |(x, y): &At| {
-            let is_near = |(u, v): &At| (x - u).abs() < near && (y - v).abs() < near;
-            !others().any(|ink| ink.at.iter().any(is_near))
-        };
+        let is_alone = |at: &At| !others().any(|ink| ink.at.iter().any(|on| near(*at, *on, off(4.0))));
         let tries = (0..TRIES).filter_map(|n| known.get(known.len().checked_sub(1 + n * known.len() / TRIES)?));
         let tries: Vec<At> = tries.copied().filter(is_alone).collect();
         let mut free = |on_grey: bool, at: At| {
@@ -265,9 +255,78 @@ impl Room {
                 lead: None,
             })
         };
-        let first = tries.iter().find_map(|at| free(false, *at));
-        first.or_else(|| tries.iter().find_map(|at| free(true, *at)))
+        let beside = tries.iter().find_map(|at| free(false, *at));
+        let beside = beside.or_else(|| tries.iter().find_map(|at| free(true, *at)));
+        beside.or_else(|| {
+            let (point, (anchor, written, lead)) = self.off_line(&tries, text, own)?;
+            Some(Label {
+                text,
+                at: written,
+                anchor,
+                dot: Some((point, colour)),
+                lead,
+            })
+        })
     }
+
+    /// The nearest free place off a line for its name, which lies on no line then, from the first of several places that it has to itself. The line
+    /// that leads there crosses no other that has a name, if that can be.
+    fn off_line(&mut self, tries: &[At], text: &str, own: usize) -> Option<(At, Placed)> {
+        let size = size_of(text);
+        let others = || self.ink.iter().filter(|ink| ink.named && ink.of != own);
+        let is_on = |at: &At, ink: &[At]| ink.iter().any(|on| near(*at, *on, off(3.0)));
+        let crosses = |at: &At| is_on(at, &self.leads) || others().any(|ink| is_on(at, &ink.at));
+        let is_written_on = |of: &Box4| self.ink.iter().any(|ink| ink.at.iter().any(|at| from(of, *at) == 0));
+        let places = || {
+            rings(RINGS_OF_LINE).flat_map(|step| tries.iter().map(move |point| (*point, Apart::of(*point, step, size))))
+        };
+        let has_room = |(_, there): &(At, Apart)| self.can_be_led(there) && !is_written_on(&there.own);
+        let clear = places().find(|at| has_room(at) && !at.1.way.iter().any(crosses));
+        let (point, there) = clear.or_else(|| places().find(has_room))?;
+        Some((point, self.led(point, there)))
+    }
+}
+
+/// A place further off what it names.
+struct Apart {
+    anchor: HPos,
+    at: At,
+    own: Box4,
+    /// The place of the name that is nearest to what it names, and the way there.
+    end: At,
+    way: Vec<At>,
+}
+
+impl Apart {
+    fn of(point: At, (far, (across, up)): (f64, (f64, f64)), size: (i32, i32)) -> Apart {
+        let at = (point.0 + (far * across) as i32, point.1 + (far * up) as i32);
+        let anchor = if across > 0.3 {
+            HPos::Left
+        } else if across < -0.3 {
+            HPos::Right
+        } else {
+            HPos::Center
+        };
+        let own = covers((anchor, at.0, at.1), size);
+        let end = (point.0.clamp(own.0, own.2), point.1.clamp(own.1, own.3));
+        Apart {
+            anchor,
+            at,
+            own,
+            end,
+            way: between(&[Some(point), Some(end)]),
+        }
+    }
+}
+
+/// The distances, to the last ring, and directions in which a name is tried that has no room beside what it names, the nearest first.
+fn rings(last: i32) -> impl Iterator<Item = (f64, (f64, f64))> {
+    let far = (2..=last).map(|ring| f64::from(off(RING)) * f64::from(ring));
+    far.flat_map(|far| DIRECTIONS.into_iter().map(move |direction| (far, direction)))
+}
+
+fn near(a: At, b: At, within: i32) -> bool {
+    (a.0 - b.0).abs() < within && (a.1 - b.1).abs() < within
 }
 
 /// How wide and how high a name is: on a small screen and on paper the page makes text larger, and a line of text is higher than its letters.
@@ -363,6 +422,26 @@ mod tests {
         let labels = place_labels(&shown, Vec::new(), (0, 0, 1800, 1800), false);
         let lead = labels[0].lead.expect("a line leads to it");
         assert_eq!(lead.0, (948, 948));
+    }
+
+    #[test]
+    fn a_line_amid_others_is_led_to_its_name() {
+        let names: Vec<String> = (0..15).map(|n| format!("l{n}")).collect();
+        let lines: Vec<Series> = names.iter().map(|name| line(name)).collect();
+        let height = |n: usize| 700 + 20 * n as i32;
+        let shown: Vec<_> = (lines.iter().enumerate())
+            .map(|(n, line)| (line, (0..50).map(|at| Some((at * 40, height(n)))).collect()))
+            .collect();
+        let labels = place_labels(&shown, Vec::new(), (0, 0, 2000, 1800), false);
+        assert_eq!(labels.iter().map(|label| label.text).collect::<Vec<_>>(), names);
+        for (n, label) in labels.iter().enumerate() {
+            let own = covers((label.anchor, label.at.0, label.at.1), size_of(label.text));
+            assert!(own.3 < height(0) || own.1 > height(14), "{} lies on a line", label.text);
+            let (dot, _) = label.dot.expect("a dot on its line");
+            assert_eq!(dot.1, height(n));
+            assert!(label.lead.is_none_or(|(from, _)| from == dot));
+        }
+        assert!(labels[7].lead.is_some());
     }
 
     #[test]

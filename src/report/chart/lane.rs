@@ -1,7 +1,7 @@
 //! What stands above a plot over time: the names of shaded stretches, and what happened at ticks.
 //!
 //! A name stands over the middle of its stretch, in the first row where no other name is; of ticks that are next to each other and say the
-//! same, it is written once with their number. What has no room in any row is left to the caption. Left out: names that follow their ticks into
+//! same, it is written once with their number, and what others beside them say follows it. What has no room in any row is left to the caption. Left out: names that follow their ticks into
 //! the plot.
 
 use super::axis::Layout;
@@ -102,7 +102,20 @@ fn grouped(mut ticks: Vec<(&str, f64)>) -> Vec<(String, f64)> {
         };
         (format!("{what}{times}"), (first + last) / 2.0)
     });
-    said.collect()
+    joined(said.collect())
+}
+
+/// Names of ticks with those beside them, as one.
+fn joined(mut names: Vec<(String, f64)>) -> Vec<(String, f64)> {
+    crate::stats::sorting::by(&mut names, |a, b| a.1.total_cmp(&b.1));
+    let mut joined: Vec<(String, f64)> = Vec::new();
+    for (name, at) in names {
+        match joined.last_mut() {
+            Some((known, there)) if at - *there < NEAR => *known += &format!(" · {name}"),
+            _ => joined.push((name, at)),
+        }
+    }
+    joined
 }
 
 #[cfg(test)]
@@ -117,7 +130,7 @@ mod tests {
             ("ejected", 16.0),
             ("ejected", 90.0),
         ]);
-        let expected = [("ejected × 2", 13.0), ("ejected", 90.0), ("recovered", 12.0)];
+        let expected = [("recovered · ejected × 2", 12.0), ("ejected", 90.0)];
         assert_eq!(said, expected.map(|(what, at)| (what.to_owned(), at)));
     }
 }

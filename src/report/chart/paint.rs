@@ -9,7 +9,7 @@ use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 
 use super::axis::Layout;
-use super::label::{Label, place_labels};
+use super::label::{ABOVE_AXIS, Label, place_labels};
 use super::lane::Lane;
 use super::{COLOURS, Chart, Colour, Mark, Point, Scale, Series, hover};
 
@@ -153,7 +153,7 @@ fn draw(chart: &Chart, area: &Area<'_>, seen: &mut Vec<hover::Seen>) -> Drawn {
         off(left + 4.0),
         off(above - 8.0),
         wide as i32 - off(4.0),
-        high as i32 - off(below + 6.0),
+        high as i32 - off(below + ABOVE_AXIS),
     );
     let on_paper = |series: &Series| pixels(&series.mark, &plane, &x, &y);
     let shown: Vec<_> = (chart.series.iter())

@@ -56,7 +56,7 @@ fn a_trace_becomes_the_traffic_of_an_experiment() {
     assert_eq!((output.status.code(), text(&output.stderr)), (Some(0), String::new()));
     let said = text(&output.stdout);
     for part in [
-        "Azure's form: 1,800 requests of 1,800 rows",
+        "1,800 requests of 1,800 rows, in the form of Azure",
         "more regular than a Poisson process",
         "model/traffic.json",
     ] {

@@ -261,14 +261,14 @@ fn own_options(said: &str) -> String {
 }
 
 /// The names of what a column may be, besides tags.
-const WHAT: [&str; 6] = ["time", "input", "output", "unit", "user", "class"];
+const WHAT: [&str; 7] = ["time", "input", "output", "unit", "requests", "user", "class"];
 
 /// How the name of what a tag's column is begins.
 const TAG: &str = "tag.";
 
-/// Reads `time=…,input=…,output=…` and `unit=…`, and `user=…,class=…,tag.NAME=…`.
+/// Reads `time=…,input=…,output=…`, `unit=…` and `requests=…`, and `user=…,class=…,tag.NAME=…`.
 fn columns(text: &str) -> Result<(Option<TraceColumns>, Option<Keep>), String> {
-    let mut given: [Option<String>; 6] = [const { None }; 6];
+    let mut given: [Option<String>; 7] = [const { None }; 7];
     let mut tags: Vec<(String, String)> = Vec::new();
     for part in text.split(',') {
         let Some((what, column)) = part.split_once('=') else {
@@ -296,7 +296,7 @@ fn columns(text: &str) -> Result<(Option<TraceColumns>, Option<Keep>), String> {
             return Err(twice);
         }
     }
-    let [time, input, output, unit, user, class] = given;
+    let [time, input, output, unit, requests, user, class] = given;
     let keep = (user.is_some() || class.is_some() || !tags.is_empty()).then(|| Keep {
         user,
         names: false,
@@ -304,7 +304,11 @@ fn columns(text: &str) -> Result<(Option<TraceColumns>, Option<Keep>), String> {
         classes: Named::default(),
         tags: tags.into_iter().collect(),
     });
-    if keep.is_some() && [&time, &input, &output, &unit].iter().all(|given| given.is_none()) {
+    if keep.is_some()
+        && [&time, &input, &output, &unit, &requests]
+            .iter()
+            .all(|given| given.is_none())
+    {
         return Ok((None, keep));
     }
     let need = |what: &str, column: Option<String>| {
@@ -323,6 +327,7 @@ fn columns(text: &str) -> Result<(Option<TraceColumns>, Option<Keep>), String> {
         time: need("time", time)?,
         input: need("input", input)?,
         output: need("output", output)?,
+        requests,
         unit,
     };
     Ok((Some(columns), keep))
@@ -352,7 +357,7 @@ mod tests {
             ("time", "\"time\" is not WHAT=COLUMN, like time=created_at"),
             (
                 "tim=a",
-                "`tim` is not one of time, input, output, unit, user, class, tag.NAME; did you mean `time`?",
+                "`tim` is not one of time, input, output, unit, requests, user, class, tag.NAME; did you mean `time`?",
             ),
             ("time=a,time=b", "`time` is there twice"),
             ("tag.team=a,tag.team=b", "`tag.team` is there twice"),

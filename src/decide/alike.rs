@@ -8,6 +8,7 @@ use crate::engine::scenario::Scenario;
 use crate::engine::tally::Tally;
 use crate::kernel::time::Span;
 use crate::report::{Code, Measured, Metric, format};
+use crate::traffic::rows::has_days;
 use crate::words::Lasts;
 
 use super::figures::{MONTH_DAYS, PICO};
@@ -54,7 +55,7 @@ impl Alike {
             .min_by_key(|(told, _)| *told);
         // Capacity that is reserved costs the same in every hour.
         let is_paid = sum.providers.iter().any(|provider| provider.cost > 0);
-        let replay = shortest.filter(|(told, _)| is_paid && told.seconds() < 7.0 * DAY);
+        let replay = shortest.filter(|(told, _)| is_paid && !has_days(told.seconds(), 7.0));
         let mut courses = streams().filter_map(|stream| stream.arrivals.course());
         let grows = courses.any(|course| course.lasts == Lasts::Grows);
         let months = (counted.seconds() / MONTH.seconds()).round();

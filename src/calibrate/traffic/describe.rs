@@ -11,6 +11,7 @@ use crate::import::trace::Trace;
 use crate::kernel::calendar::minute_of;
 use crate::report::Unit;
 use crate::report::format::{self, count, share, span};
+use crate::traffic::rows::has_days;
 
 const MINUTE: u64 = 60_000_000_000;
 const HOUR: u64 = 60 * MINUTE;
@@ -380,11 +381,11 @@ fn warnings(it: &Description, trace: &Trace) -> Vec<String> {
     let facts = &trace.facts;
     let mut told = Vec::new();
     let spans = span(it.seconds.round());
-    if it.seconds < 86_400.0 {
+    if !has_days(it.seconds, 1.0) {
         told.push(format!(
             "it spans {spans}, less than a day: how traffic changes over a day cannot be known from it"
         ));
-    } else if it.seconds < 7.0 * 86_400.0 {
+    } else if !has_days(it.seconds, 7.0) {
         told.push(format!(
             "it spans {spans}, less than a week: weekends and the days of a week cannot be known from it"
         ));

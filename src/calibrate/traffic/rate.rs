@@ -13,6 +13,7 @@ use super::counts::{self, Stretches};
 use crate::form::units::{Duration, Rate};
 use crate::kernel::time::Span;
 use crate::traffic::arrivals::{ArrivalsSpec, Between, Point, Profile, Schedule};
+use crate::traffic::rows::has_days;
 
 const HOUR: u64 = 3_600_000_000_000;
 const DAY: u64 = 24 * HOUR;
@@ -20,8 +21,6 @@ const WEEK: u64 = 7 * DAY;
 
 /// From this span on there are hours of a day.
 pub(super) const HOURS_FROM: u64 = 2 * DAY;
-/// From this span on, with dates, there are days of a week.
-const DAYS_FROM: u64 = WEEK;
 /// The parts of a shorter trace by which steps are chosen.
 const PARTS: u64 = 48;
 /// The numbers of steps that are tried.
@@ -266,7 +265,7 @@ fn exposed(times: &[u64], stretches: &Stretches, from: u64, until: u64) -> (f64,
 
 fn hours(times: &[u64], stretches: &Stretches, clock: Clock) -> Course {
     let begins = clock.into_week.unwrap_or(0);
-    let by_day = clock.into_week.is_some() && clock.span >= DAYS_FROM;
+    let by_day = clock.into_week.is_some() && has_days(Span::from_nanos(clock.span).seconds(), 7.0);
     // Requests and seconds of each hour of the week.
     let mut seen = vec![(0.0, 0.0); 168];
     for &(from, until) in stretches {

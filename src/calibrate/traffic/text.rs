@@ -105,7 +105,7 @@ fn lists(lists: &[(&str, &[String])], width: usize, colour: bool) -> String {
 /// What the file is: its form, its rows, its time, its rate.
 pub(super) fn facts(it: &Description) -> Vec<String> {
     let form = match &it.form {
-        Some(form) => format!("{form}'s form"),
+        Some(form) => format!("in the form of {form}"),
         None => "columns as given".to_owned(),
     };
     let left = [
@@ -123,7 +123,7 @@ pub(super) fn facts(it: &Description) -> Vec<String> {
         format!(", without {}", left.join(" and "))
     };
     let rows = format!(
-        "{form}: {} requests of {} rows{left}",
+        "{} requests of {} rows, {form}{left}",
         count(it.requests),
         count(it.rows)
     );
@@ -449,7 +449,7 @@ mod tests {
         for line in shown.lines() {
             assert!(width(line) <= 80, "{line}");
         }
-        for part in ["Azure's form", "less than a day", "Held out", "Process", "So: "] {
+        for part in ["in the form of Azure", "less than a day", "Held out", "Process", "So: "] {
             assert!(shown.contains(part), "{part} in\n{shown}");
         }
         let markdown = markdown(&it, Some(&model));

@@ -3,9 +3,9 @@
 use std::borrow::Cow;
 use std::collections::BTreeSet;
 
-use super::TraceError;
 use super::kept::Keeping;
 use super::records::Records;
+use super::{TraceError, metrics};
 use crate::form::diagnose::{nearest, quoted};
 use crate::import::spans;
 use crate::traffic::arrivals::{Reading, TimeUnit};
@@ -26,6 +26,8 @@ pub struct Form {
     pub calls: Option<(&'static str, &'static [&'static str])>,
     /// Columns of tokens that those of the input and of the output do not count, and that are added to them.
     pub more: [&'static [&'static str]; 2],
+    /// The column of how many requests a row stands for, if it is not one.
+    pub requests: Option<&'static str>,
 }
 
 const fn form(name: &'static str, columns: [&'static str; 3], unit: TimeUnit, zero_is_failure: bool) -> Form {
@@ -36,6 +38,7 @@ const fn form(name: &'static str, columns: [&'static str; 3], unit: TimeUnit, ze
         zero_is_failure,
         calls: None,
         more: [&[], &[]],
+        requests: None,
     }
 }
 
@@ -118,6 +121,15 @@ pub const FORMS: &[Form] = &[
         ..form(
             "Anthropic's usage",
             ["timestamp", "input_tokens", "output_tokens"],
+            TimeUnit::Seconds,
+            false,
+        )
+    },
+    Form {
+        requests: Some(metrics::COLUMNS[1]),
+        ..form(
+            "Azure Monitor's metrics",
+            [metrics::COLUMNS[0], metrics::COLUMNS[2], metrics::COLUMNS[3]],
             TimeUnit::Seconds,
             false,
         )
@@ -256,6 +268,8 @@ pub(super) struct Columns {
     pub(super) input: Column,
     pub(super) output: Column,
     pub(super) unit: TimeUnit,
+    /// How many requests a row stands for, if it is not one.
+    pub(super) requests: Option<Column>,
     /// The form, if it is a known one.
     pub(super) form: Option<&'static Form>,
     /// The columns that must have these values.
@@ -322,6 +336,11 @@ pub(super) fn columns(header: &[String], reading: &Reading) -> Result<Columns, T
         (None, Some(form)) => (form.columns, form.unit, Some(form)),
         (None, None) => return Err(TraceError::Unknown(listed(header))),
     };
+    let requests = match (&reading.columns, form) {
+        (Some(given), _) => given.requests.as_deref(),
+        (None, form) => form.and_then(|form| form.requests),
+    };
+    let requests = requests.map(column).transpose()?;
     let only = reading
         .only
         .iter()
@@ -368,6 +387,7 @@ pub(super) fn columns(header: &[String], reading: &Reading) -> Result<Columns, T
         input: column(names[1])?,
         output: column(names[2])?,
         unit,
+        requests,
         form,
         only,
         calls,

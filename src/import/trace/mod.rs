@@ -12,6 +12,7 @@ mod column;
 mod forms;
 mod instant;
 mod kept;
+mod metrics;
 #[cfg(feature = "parquet")]
 mod parquet;
 mod prefixes;
@@ -40,6 +41,7 @@ use crate::kernel::time::Span;
 use crate::traffic::arrivals::{Reading, TimeUnit};
 use crate::traffic::kept::Kept;
 use crate::traffic::rows::Rows as Packed;
+use metrics::Metrics;
 use prefixes::Prefixes;
 use records::{Delimited, Objects, Records};
 use sorted::Sorter;
@@ -134,6 +136,8 @@ pub struct Facts {
     pub resolution: Span,
     /// The step of the clock that times were spread over, if they were.
     pub step: Option<Span>,
+    /// The time that a row's requests were counted over, the least from one row to the next, where a row stands for as many requests as it says.
+    pub counted_over: Option<Span>,
 }
 
 /// Reads a trace as `reading` says.
@@ -237,8 +241,20 @@ const NO_SECONDS: u128 = 100_000_000_000 * 1_000_000_000;
 /// A row before its place is known: nanoseconds from the first one that was read, and tokens.
 type Raw = (i64, u32, u32);
 
-/// Reads all of `records`.
+/// Reads all of `records`, or of the rows that they come to as metrics.
 fn take(records: &mut dyn Records, reading: &Reading) -> Result<Trace, TraceError> {
+    let metrics = if reading.columns.is_none() {
+        Metrics::of(records)?
+    } else {
+        None
+    };
+    match metrics {
+        Some(mut metrics) => take_rows(&mut metrics, reading),
+        None => take_rows(records, reading),
+    }
+}
+
+fn take_rows(records: &mut dyn Records, reading: &Reading) -> Result<Trace, TraceError> {
     let header = records.header()?;
     let mut columns = forms::columns(header, reading)?;
     let mut prefixes = Prefixes::of(header);
@@ -246,6 +262,7 @@ fn take(records: &mut dyn Records, reading: &Reading) -> Result<Trace, TraceErro
     let lost = |error: io::Error| TraceError::Source(error.to_string());
     let (mut first, mut count, mut aside, mut failed, mut others, mut bad) = (None, 0, 0, 0, 0, 0);
     let (mut is_dated, mut has_no_zone) = (false, false);
+    let (mut before, mut least) = (None, None::<u64>);
     loop {
         let line = match records.next() {
             Ok(Some(line)) => line,
@@ -257,10 +274,6 @@ fn take(records: &mut dyn Records, reading: &Reading) -> Result<Trace, TraceErro
             Err(wrong) => return Err(wrong),
         };
         count += 1;
-        if rows.len() == MOST_ROWS {
-            let what = format!("a trace of more than {MOST_ROWS} rows");
-            return Err(TraceError::Row { line, what });
-        }
         columns.look(records);
         if columns.is_aside(records) {
             aside += 1;
@@ -298,7 +311,23 @@ fn take(records: &mut dyn Records, reading: &Reading) -> Result<Trace, TraceErro
                 if let Some(prefixes) = &mut prefixes {
                     prefixes.add(records, input);
                 }
-                rows.push((at, input, output.max(1)), beside).map_err(lost)?;
+                let many = match &columns.requests {
+                    None => 1,
+                    Some(column) => {
+                        let gap = before.replace(at).map_or(0, |before: i64| at.abs_diff(before));
+                        least = [least, Some(gap).filter(|gap| *gap > 0)].into_iter().flatten().min();
+                        number(&records.text(column), column, "requests")
+                            .map_err(|what| TraceError::Row { line, what })?
+                    }
+                };
+                if MOST_ROWS - rows.len() < many as usize {
+                    let what = format!("a trace of more than {MOST_ROWS} requests");
+                    return Err(TraceError::Row { line, what });
+                }
+                for i in 0..many {
+                    let own = |sum: u32| sum / many + u32::from(i < sum % many);
+                    rows.push((at, own(input), own(output).max(1)), beside).map_err(lost)?;
+                }
             }
             Err(_) if bad < reading.skip_bad_rows => bad += 1,
             Err(what) => return Err(TraceError::Row { line, what }),
@@ -330,8 +359,16 @@ fn take(records: &mut dyn Records, reading: &Reading) -> Result<Trace, TraceErro
         failed,
         bad,
         has_no_zone,
+        counted_over: columns.requests.as_ref().map(|_| Span::from_nanos(least.unwrap_or(0))),
         ..Facts::default()
     };
+    notes.extend(columns.requests.as_ref().map(|column| {
+        format!(
+            "each of its rows is several requests (`{}`), which share its tokens evenly: how lengths differ within a row cannot be told, so tails that long \
+             requests make are missing",
+            quoted(&column.name)
+        )
+    }));
     let sorted = rows.finish().map_err(lost)?;
     let (rows, of_row, said) = tidy::tidy(&sorted, columns.keeping.is_some(), &mut facts).map_err(lost)?;
     notes.extend(said);
@@ -353,21 +390,23 @@ fn take(records: &mut dyn Records, reading: &Reading) -> Result<Trace, TraceErro
 /// Times that count from 1970 and not from the trace's beginning: those of 2000 to 2100, in nanoseconds.
 const UNIX: std::ops::Range<i128> = 946_684_800_000_000_000..4_102_444_800_000_000_000;
 
+/// What a column says, which must be a number of `what`.
+fn number(found: &str, column: &forms::Column, what: &str) -> Result<u32, String> {
+    // Some tools write whole numbers with a point.
+    let digits = found.strip_suffix(".0").unwrap_or(found);
+    digits.parse::<u32>().map_err(|_| {
+        format!(
+            "{}: \"{}\" is not a number of {what}, from 0 to {}",
+            quoted(&column.name),
+            quoted(found),
+            u32::MAX
+        )
+    })
+}
+
 /// The row that `records` is at.
 fn one(records: &dyn Records, columns: &forms::Columns, first: &mut Option<i128>) -> Result<Raw, String> {
-    let tokens = |column: &forms::Column| {
-        let found = records.text(column);
-        // Some tools write whole numbers with a point.
-        let digits = found.strip_suffix(".0").unwrap_or(&found);
-        digits.parse::<u32>().map_err(|_| {
-            format!(
-                "{}: \"{}\" is not a number of tokens, from 0 to {}",
-                quoted(&column.name),
-                quoted(&found),
-                u32::MAX
-            )
-        })
-    };
+    let tokens = |column: &forms::Column| number(&records.text(column), column, "tokens");
     let found = records.text(&columns.time);
     let at = instant(&found).ok_or_else(|| {
         if found.contains(':') && found.starts_with(|c: char| c.is_ascii_digit()) && found.contains(['-', '.']) {

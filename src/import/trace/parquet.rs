@@ -229,6 +229,7 @@ mod tests {
                 time: "created_at".to_owned(),
                 input: "usage.input".to_owned(),
                 output: "usage.output".to_owned(),
+                requests: None,
                 unit: Seconds,
             }),
             ..Reading::default()

@@ -92,6 +92,7 @@ fn any_other_form_is_read_by_its_columns_and_packed_too() {
             time: "when".to_owned(),
             input: "in".to_owned(),
             output: "out".to_owned(),
+            requests: None,
             unit: TimeUnit::Milliseconds,
         }),
         skip_bad_rows: 1,
@@ -313,6 +314,7 @@ fn a_trace_in_disorder_is_the_same_as_in_order() {
             time: "time".to_owned(),
             input: "input".to_owned(),
             output: "output".to_owned(),
+            requests: None,
             unit: TimeUnit::Milliseconds,
         }),
         ..Reading::default()

@@ -103,12 +103,15 @@ pub(super) fn tidy(sorted: &Sorted, keeps: bool, facts: &mut Facts) -> io::Resul
     times.step_on();
     let first = times.first.unwrap_or(0);
     facts.starts = Some(i128::from(first));
-    facts.duplicates = times.duplicates;
+    facts.duplicates = facts.counted_over.map_or(times.duplicates, |_| 0);
     facts.resolution = times.resolution();
     if times.last.abs_diff(first) > LONGEST.nanos() {
         return Err(io::Error::other("its last row is more than ten years after its first"));
     }
-    let step = times.step(sorted.len());
+    let step = match facts.counted_over {
+        None => times.step(sorted.len()),
+        Some(over) => Some(over.nanos()).filter(|over| *over > 0),
+    };
     facts.step = step.map(Span::from_nanos);
     if let Some(step) = step {
         let seconds = (Span::from_nanos(step).seconds() * 100.0).round() / 100.0;

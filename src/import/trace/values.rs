@@ -2,7 +2,7 @@
 //!
 //! No more than one row is held, however long the text is. A page is an object whose `data` is the list of its rows, as the logs of
 //! LiteLLM's, Langfuse's and Helicone's interfaces come; what else it says tells whether other pages are missing. Spans are the rows of what
-//! OpenTelemetry's collector writes, two lists further down.
+//! OpenTelemetry's collector writes, two lists further down. Azure Monitor's metrics are in the list `value`.
 
 use std::io::{self, BufRead};
 
@@ -24,6 +24,9 @@ enum Level {
 
 /// The list of a page's rows.
 const OF_PAGE: &str = "data";
+
+/// The list of Azure Monitor's metrics, in an object that says their `interval`.
+const OF_METRICS: &str = "value";
 
 /// The list of spans.
 const OF_SPANS: &str = "spans";
@@ -230,11 +233,18 @@ impl<R: BufRead> Values<R> {
         let (is_top, within) = (within.is_none(), within.unwrap_or(""));
         match (within, name) {
             ("", b"data") if is_top => Some(OF_PAGE),
+            ("", b"value") if is_top && self.says_interval() => Some(OF_METRICS),
             ("", b"resourceSpans") => Some("resourceSpans"),
             ("resourceSpans", b"scopeSpans" | b"instrumentationLibrarySpans") => Some("scopeSpans"),
             ("scopeSpans", b"spans") => Some(OF_SPANS),
             _ => None,
         }
+    }
+
+    /// Whether what has been read of an object says the interval of metrics.
+    fn says_interval(&self) -> bool {
+        let name = b"\"interval\"";
+        self.text.windows(name.len()).any(|found| found == name)
     }
 
     /// Goes into the list of this name that has just been opened.

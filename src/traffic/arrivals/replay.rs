@@ -8,7 +8,7 @@
 //! trace's own time. Rows that share a time arrive together, in the order of the file.
 //!
 //! A trace may be a CSV, JSON (an object a line, a list, or pages of a list) or OpenTelemetry's spans, packed with gzip or zstd or not, in the forms
-//! of Azure, BurstGPT, Mooncake and of several gateways' logs; `columns` says which columns are which in any other, with points between the names of
+//! of Azure, BurstGPT, Mooncake and of several gateways' logs, or Azure Monitor's metrics; `columns` says which columns are which in any other, with points between the names of
 //! members within members (`usage.input`), and `only` takes the rows that have certain values. What is done to the rows and what of a trace is not
 //! heeded is said with the results.
 //!
@@ -80,6 +80,10 @@ pub struct TraceColumns {
     pub input: String,
     /// The column of the output tokens.
     pub output: String,
+    /// The column of how many requests a row stands for, whose tokens are those of all of them together: rows that a monitor writes by the
+    /// minute. They share the tokens evenly and are spread over the row's time. Default: a row is one request.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub requests: Option<String>,
     /// The unit of times that are numbers. Default: seconds.
     #[serde(default)]
     pub unit: TimeUnit,

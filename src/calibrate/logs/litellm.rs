@@ -7,50 +7,30 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 
-use super::gather::{ENDPOINT, Gather, censor, clock, observed, outcome, seen, tokens, tpot};
-use super::table::{one_column, table};
-use super::{Format, Look, Mistake, line, lines, quoted, value};
+use super::gather::{ENDPOINT, Gather, censor, observed, outcome, seen, tokens, tpot};
+use super::rows::{Row, has, missing, number, rows, time};
+use super::{Format, Look, Mistake};
 use crate::calibrate::log::{Log, Observation, Timing};
 use crate::import::python;
-use crate::stats::sorting;
 use crate::words::Outcome;
 
 pub(super) const FORMAT: Format = Format {
     name: "LiteLLM spend logs (JSON, JSON lines or CSV)",
-    is: |look| {
-        let names = ["request_id", "startTime"];
-        let in_object = |v: &Value| names.iter().all(|n| v.get(n).is_some());
-        look.entry_has(&names)
-            || page(look).is_some_and(|rows| rows.first().is_some_and(in_object))
-            || look.first.as_ref().is_some_and(in_object)
-            || names.iter().all(|n| look.header().iter().any(|h| h == n))
-    },
+    is: |look| has(look, &NAMES),
     read,
 };
 
-/// The rows of a page, as `/spend/logs/v2` and `/spend/logs/ui` wrap them.
-fn page<'a>(look: &'a Look<'_>) -> Option<&'a Vec<Value>> {
-    look.whole.as_ref()?.get("data")?.as_array()
-}
-
-/// A row by column name, all cells as text; `None` for null or empty cells.
-type Row = BTreeMap<String, String>;
+/// The columns by which it is known.
+const NAMES: [&str; 2] = ["request_id", "startTime"];
 
 fn read(look: Look<'_>) -> Result<(String, Log), Mistake> {
     let mut gather = Gather::default();
-    if let (Some(rows), Some(whole)) = (page(&look), &look.whole) {
-        let total = whole.get("total").and_then(Value::as_u64).unwrap_or(0);
-        if total > rows.len() as u64 {
-            gather.note(format!(
-                "one page of LiteLLM's spend logs, with {} rows of {total}: the other pages are missing; give each as a file of \
-                 its own",
-                rows.len()
-            ));
-        }
-    }
-    let rows = rows(look)?;
+    missing(&look, "LiteLLM's spend logs")
+        .into_iter()
+        .for_each(|said| gather.note(said));
+    let rows = rows(look, &NAMES)?;
     let several = of_several_deployments(&rows);
     for (place, row) in rows {
         let model = row.get("model").map_or(ENDPOINT, String::as_str);
@@ -59,43 +39,6 @@ fn read(look: Look<'_>) -> Result<(String, Log), Mistake> {
     }
     gather.note_gaps();
     Ok(("LiteLLM spend logs".to_owned(), gather.finish()))
-}
-
-fn rows(look: Look<'_>) -> Result<Vec<(String, Row)>, Mistake> {
-    let wrapped = page(&look).is_some();
-    let listed = look.whole.map(|mut whole| match whole.get_mut("data") {
-        Some(data) if wrapped => data.take(),
-        Some(_) | None => whole,
-    });
-    if let Some(list @ Value::Array(_)) = listed {
-        let rows: Vec<Map<String, Value>> = value(list)?;
-        let numbered = rows.into_iter().enumerate();
-        return Ok(numbered
-            .map(|(i, row)| (format!("row {}", i + 1), in_text(row)))
-            .collect());
-    }
-    if look.first.is_some() {
-        let each = |(number, bytes)| Ok((format!("line {number}"), in_text(line(number, bytes)?)));
-        return lines(&look.bytes).map(each).collect();
-    }
-    let table = table(&look.bytes, &["request_id", "startTime"])?;
-    let header = &table.header;
-    header.iter().try_for_each(|name| one_column(header, name).map(drop))?;
-    let in_row = |(number, record): (usize, csv::StringRecord)| {
-        let cells = header.iter().zip(record.iter()).filter(|(_, cell)| !cell.is_empty());
-        let row = sorting::map(cells.map(|(name, cell)| (name.to_owned(), cell.to_owned())));
-        (format!("line {number}"), row)
-    };
-    Ok(table.rows.into_iter().map(in_row).collect())
-}
-
-fn in_text(row: Map<String, Value>) -> Row {
-    let text = |v: Value| match v {
-        Value::Null => None,
-        Value::String(ref s) => Some(s.clone()).filter(|s| !s.is_empty()),
-        Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_) => Some(v.to_string()),
-    };
-    sorting::map(row.into_iter().filter_map(|(name, v)| Some((name, text(v)?))))
 }
 
 /// The name that the configuration gives the row's deployment (`model_info.id`); where it gives none, LiteLLM has a hash, which says nothing.
@@ -117,19 +60,8 @@ fn of_several_deployments(rows: &[(String, Row)]) -> BTreeSet<String> {
 }
 
 fn take(place: &str, row: &Row, target: &str, gather: &mut Gather) -> Result<(), Mistake> {
-    let time = |name: &str| {
-        let read = |text: &String| {
-            clock(text).ok_or_else(|| {
-                let what = format!(
-                    "\"{}\" is not a time like 2026-01-31 12:00:00.250 or 2026-01-31T12:00:00.250Z",
-                    quoted(text)
-                );
-                Mistake::new(format!("{place}, {name}"), what)
-            })
-        };
-        row.get(name).map(read).transpose()
-    };
-    let number = |name: &str| row.get(name).and_then(|text| text.parse::<f64>().ok());
+    let time = |name: &str| time(place, row, name);
+    let number = |name: &str| number(row, name);
     if row.get("cache_hit").is_some_and(|hit| hit.eq_ignore_ascii_case("true")) {
         gather.count("answers out of LiteLLM's own cache left out");
         gather.cache_hit(row.get("model").map_or(ENDPOINT, String::as_str));

@@ -8,13 +8,16 @@ mod appended;
 mod clock;
 pub(crate) mod gather;
 mod guidellm;
+mod helicone;
 mod inference_perf;
+mod langfuse;
 mod litellm;
 mod llmperf;
 mod mapped;
 mod oha;
 mod otel;
 mod probes;
+mod rows;
 mod sampled;
 mod sglang;
 mod table;
@@ -257,6 +260,8 @@ const FORMATS: &[Format] = &[
     oha::RECORDS,
     oha::SUMMARY,
     litellm::FORMAT,
+    langfuse::FORMAT,
+    helicone::FORMAT,
     otel::FORMAT,
     thefastest::FORMAT,
 ];

@@ -138,13 +138,15 @@ fn what_is_known_is_listed() {
          GuideLLM JSON; AIPerf profile_export.jsonl; AIPerf and GenAI-Perf summary JSON; \
          inference-perf per_request_lifecycle_metrics.json; inference-perf stage_N_lifecycle_metrics.json; \
          SGLang bench_serving JSON lines; vLLM bench serve JSON; llmperf individual responses; oha CSV; oha JSON; LiteLLM spend logs (JSON, JSON lines or CSV); \
-         OpenTelemetry GenAI spans (OTLP JSON); thefastest.ai results\n  \
+         Langfuse observations (JSON, JSON lines or CSV); Helicone requests (JSON, JSON lines or CSV); OpenTelemetry GenAI spans (OTLP JSON); thefastest.ai results\n  \
          a CSV of any other form: --map ttft=COLUMN:ms,e2e=COLUMN:s,…"
     );
 }
 
 /// One small file of each format, to be damaged.
-const SAMPLES: [&str; 9] = [
+const SAMPLES: [&str; 11] = [
+    r#"{"data":[{"traceId":"t","type":"GENERATION","startTime":"2026-01-31T12:00:00Z","usageDetails":{"input":1},"level":"ERROR"}]}"#,
+    r#"[{"request_id":"r","request_created_at":"2026-01-31T12:00:00Z","response_status":200,"delay_ms":3.5}]"#,
     r#"{"run":{"format":"simcap.probes/1","version":"0","unix_us":1,"seed":1,"plan":"","targets":["é"]}}"#,
     r#"{"metadata":{"guidellm_version":"0.8.1"},"benchmarks":[{"requests":{"successful":[{"request_start_time":1.5}]}}]}"#,
     r#"{"metadata":{"request_start_ns":1,"request_end_ns":2},"metrics":{"request_latency":{"value":1,"unit":"ms"}}}"#,

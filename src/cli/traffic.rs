@@ -29,7 +29,7 @@ pub(super) struct Traffic {
     #[arg(long, value_name = "DIR", conflicts_with = "fit")]
     out: Option<PathBuf>,
     /// The columns of the time and the lengths, as `columns` in `replay` has them: time=created_at,input=prompt_tokens,output=completion_tokens; where times are
-    /// numbers of another unit than seconds, unit=ms (or us, ns) too. Whose requests they are, also in a known form: user=end_user,class=model,tag.team=team_id
+    /// numbers of another unit than seconds, unit=ms (or us, ns) too. Rows that are counts of requests: requests=count. Whose requests they are, also in a known form: user=end_user,class=model,tag.team=team_id; which are turns of one conversation: conversation=sessionId
     #[arg(long, value_name = "WHAT=COLUMN,…")]
     columns: Option<String>,
     /// Take the rows that have this value in this column; may be given several times
@@ -69,7 +69,7 @@ impl Traffic {
             tell!("error: interrupted: no model is written");
             std::process::exit(Exit::Runtime as i32)
         });
-        let reading = self.reading()?;
+        let (reading, has_turns) = self.reading()?;
         let fits = self.fit.is_some() || self.out.is_some();
         if fits && self.files.len() > 1 {
             let many = self.files.len();
@@ -81,10 +81,13 @@ impl Traffic {
         for file in &self.files {
             let trace = read(file, &reading)?;
             let mut description = describe(&name(file), &trace);
+            if has_turns {
+                description = description.of_conversations(&trace);
+            }
             description
                 .warnings
                 .iter_mut()
-                .for_each(|said| *said = own_options(said));
+                .for_each(|said| *said = own_options(said, has_turns));
             let model = match fits {
                 true => Some(
                     fit(&trace, &description, self.seed)
@@ -165,11 +168,11 @@ impl Traffic {
         Ok(())
     }
 
-    /// How the files are read.
-    fn reading(&self) -> Result<Reading, Failure> {
+    /// How the files are read, and whether what is kept as the user is the conversation.
+    fn reading(&self) -> Result<(Reading, bool), Failure> {
         let columns = self.columns.as_deref().map(columns).transpose();
         let columns = columns.map_err(|why| Failure::Input(format!("--columns: {why}")))?;
-        let (columns, keep) = columns.unwrap_or_default();
+        let Columns { given, keep, has_turns } = columns.unwrap_or_default();
         let only = self.only.iter().map(|only| match only.split_once('=') {
             Some((column, value)) if !column.is_empty() => Ok((column.to_owned(), value.to_owned())),
             _ => Err(Failure::Input(format!(
@@ -177,12 +180,13 @@ impl Traffic {
                 quoted(only)
             ))),
         });
-        Ok(Reading {
-            columns,
+        let reading = Reading {
+            columns: given,
             keep,
             only: only.collect::<Result<_, _>>()?,
             skip_bad_rows: self.skip_bad_rows,
-        })
+        };
+        Ok((reading, has_turns))
     }
 }
 
@@ -213,17 +217,24 @@ fn read(file: &Path, reading: &Reading) -> Result<Trace, Failure> {
                 lines.join("\n")
             ))
         }
-        error => wrong(own_options(&error.to_string())),
+        error => wrong(own_options(&error.to_string(), false)),
     })
 }
 
 /// What the reader of traces says of the members of `replay`, in the options of this command.
-fn own_options(said: &str) -> String {
+fn own_options(said: &str, has_turns: bool) -> String {
     let mut said = said.to_owned();
+    if has_turns {
+        said = said.replace("they are taken for those of one user", "they are of no conversation");
+    }
     for (in_replay, here) in [
         (
             r#"`"keep": \{ "user": "([^"]+)" \}` in `replay` keeps it"#,
             "`--columns user=$1` tells it",
+        ),
+        (
+            r"(which requests are of one conversation \(`([^`]+)`\)) is not heeded",
+            "$1: `--columns conversation=$2` tells it",
         ),
         (
             r#"`"keep": \{ "tags": \{ "([^"]+)": "([^"]+)" \} \}` in `replay` keeps it"#,
@@ -261,14 +272,35 @@ fn own_options(said: &str) -> String {
 }
 
 /// The names of what a column may be, besides tags.
-const WHAT: [&str; 7] = ["time", "input", "output", "unit", "requests", "user", "class"];
+const WHAT: [&str; 8] = [
+    "time",
+    "input",
+    "output",
+    "unit",
+    "requests",
+    "user",
+    "class",
+    CONVERSATION,
+];
+
+/// The name of the column that says which requests are turns of one conversation.
+const CONVERSATION: &str = "conversation";
 
 /// How the name of what a tag's column is begins.
 const TAG: &str = "tag.";
 
-/// Reads `time=…,input=…,output=…`, `unit=…` and `requests=…`, and `user=…,class=…,tag.NAME=…`.
-fn columns(text: &str) -> Result<(Option<TraceColumns>, Option<Keep>), String> {
-    let mut given: [Option<String>; 7] = [const { None }; 7];
+/// What `--columns` says.
+#[derive(Debug, Default)]
+struct Columns {
+    given: Option<TraceColumns>,
+    keep: Option<Keep>,
+    /// Whether what is kept as the user is the conversation.
+    has_turns: bool,
+}
+
+/// Reads `time=…,input=…,output=…`, `unit=…` and `requests=…`, and `user=…` or `conversation=…`, `class=…,tag.NAME=…`.
+fn columns(text: &str) -> Result<Columns, String> {
+    let mut given: [Option<String>; 8] = [const { None }; 8];
     let mut tags: Vec<(String, String)> = Vec::new();
     for part in text.split(',') {
         let Some((what, column)) = part.split_once('=') else {
@@ -296,7 +328,12 @@ fn columns(text: &str) -> Result<(Option<TraceColumns>, Option<Keep>), String> {
             return Err(twice);
         }
     }
-    let [time, input, output, unit, requests, user, class] = given;
+    let [time, input, output, unit, requests, user, class, conversation] = given;
+    if user.is_some() && conversation.is_some() {
+        return Err("`user` and `conversation` are told one at a time: give each a command of its own".to_owned());
+    }
+    let has_turns = conversation.is_some();
+    let user = user.or(conversation);
     let keep = (user.is_some() || class.is_some() || !tags.is_empty()).then(|| Keep {
         user,
         names: false,
@@ -309,7 +346,11 @@ fn columns(text: &str) -> Result<(Option<TraceColumns>, Option<Keep>), String> {
             .iter()
             .all(|given| given.is_none())
     {
-        return Ok((None, keep));
+        return Ok(Columns {
+            given: None,
+            keep,
+            has_turns,
+        });
     }
     let need = |what: &str, column: Option<String>| {
         column
@@ -330,7 +371,11 @@ fn columns(text: &str) -> Result<(Option<TraceColumns>, Option<Keep>), String> {
         requests,
         unit,
     };
-    Ok((Some(columns), keep))
+    Ok(Columns {
+        given: Some(columns),
+        keep,
+        has_turns,
+    })
 }
 
 #[cfg(test)]
@@ -339,9 +384,9 @@ mod tests {
 
     #[test]
     fn columns_are_said_as_a_replay_says_them() {
-        let (found, keep) = columns("time=created_at,input=prompt, output=answer,unit=ms").unwrap();
-        assert_eq!(keep, None);
-        let found = found.unwrap();
+        let found = columns("time=created_at,input=prompt, output=answer,unit=ms").unwrap();
+        assert_eq!(found.keep, None);
+        let found = found.given.unwrap();
         let of = (
             found.time.as_str(),
             found.input.as_str(),
@@ -357,7 +402,7 @@ mod tests {
             ("time", "\"time\" is not WHAT=COLUMN, like time=created_at"),
             (
                 "tim=a",
-                "`tim` is not one of time, input, output, unit, requests, user, class, tag.NAME; did you mean `time`?",
+                "`tim` is not one of time, input, output, unit, requests, user, class, conversation, tag.NAME; did you mean `time`?",
             ),
             ("time=a,time=b", "`time` is there twice"),
             ("tag.team=a,tag.team=b", "`tag.team` is there twice"),
@@ -366,17 +411,40 @@ mod tests {
                 "time=a,input=b,output=c,unit=h",
                 "unit: \"h\" is not one of s, ms, us, ns",
             ),
+            (
+                "user=a,conversation=b",
+                "`user` and `conversation` are told one at a time: give each a command of its own",
+            ),
         ] {
             assert_eq!(columns(text).unwrap_err(), wrong);
         }
-        let (found, keep) = columns("user=end_user,class=model,tag.team=team_id,tag.key=api_key").unwrap();
-        assert_eq!(found, None);
-        let keep = keep.unwrap();
+        let found = columns("user=end_user,class=model,tag.team=team_id,tag.key=api_key").unwrap();
+        assert_eq!((found.given, found.has_turns), (None, false));
+        let keep = found.keep.unwrap();
         assert_eq!(
             (keep.user.as_deref(), keep.class.as_deref()),
             (Some("end_user"), Some("model"))
         );
         let tags: Vec<(&str, &str)> = keep.tags.iter().map(|(tag, column)| (tag, column.as_str())).collect();
         assert_eq!(tags, [("team", "team_id"), ("key", "api_key")]);
+        let found = columns("conversation=sessionId").unwrap();
+        assert!(found.has_turns && found.keep.unwrap().user.as_deref() == Some("sessionId"));
+    }
+
+    #[test]
+    fn what_is_said_of_a_replay_is_said_of_this_command() {
+        let said = own_options(
+            "which requests are of one conversation (`Session ID`) is not heeded",
+            false,
+        );
+        assert_eq!(
+            said,
+            "which requests are of one conversation (`Session ID`): `--columns conversation=Session ID` tells it"
+        );
+        let said = own_options(
+            "3 of 9 rows say nothing in `s`: they are taken for those of one user",
+            true,
+        );
+        assert_eq!(said, "3 of 9 rows say nothing in `s`: they are of no conversation");
     }
 }

@@ -6,9 +6,9 @@
 
 use crate::engine::scenario::Scenario;
 use crate::engine::tally::Tally;
+use crate::kernel::calendar::has_days;
 use crate::kernel::time::Span;
 use crate::report::{Code, Measured, Metric, format};
-use crate::traffic::rows::has_days;
 use crate::words::Lasts;
 
 use super::figures::{MONTH_DAYS, PICO};

@@ -50,6 +50,12 @@ impl Calendar {
     }
 }
 
+/// Whether a trace that spans so many seconds has so many whole days. A hundredth may be missing: its last request came a little before the
+/// last of them was over.
+pub fn has_days(seconds: f64, days: f64) -> bool {
+    seconds >= 0.99 * days * 86_400.0
+}
+
 /// The date so many days after 1970-01-01 (Hinnant, "chrono-compatible low-level date algorithms").
 pub fn date(days: i64) -> String {
     let z = days + 719_468;

@@ -15,12 +15,6 @@ use crate::kernel::time::Span;
 /// The rows of a block.
 pub const BLOCK: usize = 1024;
 
-/// Whether a trace that spans so many seconds has so many whole days. A hundredth may be missing: its last request came a little before the
-/// last of them was over.
-pub fn has_days(seconds: f64, days: f64) -> bool {
-    seconds >= 0.99 * days * 86_400.0
-}
-
 /// A row with a number that is kept beside it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Entry {

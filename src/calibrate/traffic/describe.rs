@@ -5,13 +5,13 @@ use serde::Serialize;
 
 use super::counts;
 use super::lengths::{self, TOGETHER};
+use super::turns::{Turns, turns};
 use super::who::{Who, who};
 use super::{SECOND, WINDOWS};
 use crate::import::trace::Trace;
-use crate::kernel::calendar::minute_of;
+use crate::kernel::calendar::{has_days, minute_of};
 use crate::report::Unit;
 use crate::report::format::{self, count, share, span};
-use crate::traffic::rows::has_days;
 
 const MINUTE: u64 = 60_000_000_000;
 const HOUR: u64 = 60 * MINUTE;
@@ -95,6 +95,9 @@ pub struct Description {
     /// Whose requests they are, where columns are given that say so.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub who: Option<Who>,
+    /// The conversations that they are turns of, where a column is given that says so.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub turns: Option<Turns>,
     /// What it means for a model, in a sentence.
     pub means: String,
     /// What misleads, in sentences.
@@ -263,6 +266,7 @@ pub fn describe(file: &str, trace: &Trace) -> Description {
         file: file.to_owned(),
         form: facts.form.map(str::to_owned),
         who: who(trace, seconds),
+        turns: None,
         rows: facts.read,
         requests,
         failed: facts.failed,
@@ -375,6 +379,18 @@ fn means(it: &Description) -> (String, bool) {
 /// Whether the description says that a Poisson process would be too calm.
 pub(super) fn is_too_bursty_for_poisson(it: &Description) -> bool {
     means(it).1
+}
+
+impl Description {
+    /// This description with the conversations of the trace, where what is kept of it as users are these.
+    pub fn of_conversations(mut self, trace: &Trace) -> Description {
+        self.turns = turns(trace);
+        self.warnings.extend(self.turns.as_ref().and_then(Turns::caution));
+        if let Some(who) = &mut self.who {
+            who.users = None;
+        }
+        self
+    }
 }
 
 fn warnings(it: &Description, trace: &Trace) -> Vec<String> {

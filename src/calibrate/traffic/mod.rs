@@ -20,6 +20,7 @@ mod process;
 mod quantiles;
 mod rate;
 mod text;
+mod turns;
 mod who;
 
 pub use describe::{Correlated, Description, Dispersed, Extreme, Lengths, describe};
@@ -28,6 +29,7 @@ pub use lengths::LawFound;
 pub use model::{Model, fit};
 pub use process::Candidate;
 pub use text::{markdown, terminal};
+pub use turns::Turns;
 pub use who::{Askers, Of, Who};
 
 #[cfg(test)]

@@ -11,9 +11,9 @@
 use super::SECOND;
 use super::counts::{self, Stretches};
 use crate::form::units::{Duration, Rate};
+use crate::kernel::calendar::has_days;
 use crate::kernel::time::Span;
 use crate::traffic::arrivals::{ArrivalsSpec, Between, Point, Profile, Schedule};
-use crate::traffic::rows::has_days;
 
 const HOUR: u64 = 3_600_000_000_000;
 const DAY: u64 = 24 * HOUR;

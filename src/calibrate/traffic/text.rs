@@ -3,6 +3,7 @@
 use super::describe::{Description, Extreme, Lengths};
 use super::held_out::{CORRELATED, Check, Whole};
 use super::model::Model;
+use super::turns::Turns;
 use crate::report::Unit;
 use crate::report::format::{self, NONE, count, share, span};
 use crate::report::table::{Cell, Table, Tone};
@@ -141,7 +142,35 @@ pub(super) fn facts(it: &Description) -> Vec<String> {
             share(users.busiest)
         ));
     }
+    facts.extend(it.turns.iter().flat_map(of_turns));
     facts
+}
+
+/// What the conversations are like.
+fn of_turns(turns: &Turns) -> Vec<String> {
+    let some = if turns.share < 1.0 {
+        format!(", with {} of the requests", share(turns.share))
+    } else {
+        String::new()
+    };
+    let mut said = vec![format!(
+        "{} conversations{some}: {:.2} turns in the mean, p50 {}, p95 {}, at most {}",
+        count(turns.conversations),
+        turns.mean,
+        turns.p50,
+        turns.p95,
+        turns.most
+    )];
+    if let (Some(p50), Some(p95), Some(later)) = (turns.next_p50, turns.next_p95, turns.later_input) {
+        said.push(format!(
+            "from a turn to the next {} (p50), {} (p95); input {} tokens at first, {} later",
+            format::value(Unit::Seconds, p50),
+            format::value(Unit::Seconds, p95),
+            count(turns.first_input.round() as u64),
+            count(later.round() as u64)
+        ));
+    }
+    said
 }
 
 /// The requests of each class and of each value of a tag.

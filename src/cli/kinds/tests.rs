@@ -90,13 +90,14 @@ fn every_parameter_says_its_form_and_what_it_means() {
 }
 
 /// The fields that the example cannot have beside others.
-const ELSEWHERE: [&str; 23] = [
+const ELSEWHERE: [&str; 24] = [
     "plan.at_most",
     "plan.until",
     "traffic.classes.pairs",
     "traffic.classes.pairs.columns",
     "traffic.classes.pairs.columns.input",
     "traffic.classes.pairs.columns.output",
+    "traffic.classes.pairs.columns.requests",
     "traffic.classes.pairs.columns.time",
     "traffic.classes.pairs.columns.unit",
     "traffic.classes.pairs.only",

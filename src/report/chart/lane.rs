@@ -18,6 +18,8 @@ const TICKS: f64 = 10.0;
 const HALF: f64 = 0.66;
 /// Ticks nearer than this are told of as one.
 const NEAR: f64 = 14.0;
+/// The width of what is said of several ticks at most, as a share of the picture's.
+const MOST: f64 = 0.6;
 /// Between two names.
 const GAP: f64 = 8.0;
 
@@ -47,7 +49,7 @@ impl Lane {
             }
         }
         let has_ticks = !ticks.is_empty();
-        wanted.extend(grouped(ticks));
+        wanted.extend(grouped(ticks, MOST * f64::from(chart.size.0)));
         let mut names: Vec<(String, f64, usize)> = Vec::new();
         for (name, at) in wanted {
             let half = HALF * width(&name);
@@ -84,8 +86,8 @@ impl Lane {
     }
 }
 
-/// What is said of ticks: once for those that are near each other and say the same.
-fn grouped(mut ticks: Vec<(&str, f64)>) -> Vec<(String, f64)> {
+/// What is said of ticks: once for those that are near each other and say the same, and together with what others there say, up to a width.
+fn grouped(mut ticks: Vec<(&str, f64)>, most: f64) -> Vec<(String, f64)> {
     crate::stats::sorting::by(&mut ticks, |a, b| a.0.cmp(b.0).then(a.1.total_cmp(&b.1)));
     let mut groups: Vec<(&str, f64, f64, usize)> = Vec::new();
     for (what, at) in ticks {
@@ -102,16 +104,18 @@ fn grouped(mut ticks: Vec<(&str, f64)>) -> Vec<(String, f64)> {
         };
         (format!("{what}{times}"), (first + last) / 2.0)
     });
-    joined(said.collect())
+    joined(said.collect(), most)
 }
 
-/// Names of ticks with those beside them, as one.
-fn joined(mut names: Vec<(String, f64)>) -> Vec<(String, f64)> {
+/// Names of ticks with those beside them, as one of at most this width.
+fn joined(mut names: Vec<(String, f64)>, most: f64) -> Vec<(String, f64)> {
     crate::stats::sorting::by(&mut names, |a, b| a.1.total_cmp(&b.1));
     let mut joined: Vec<(String, f64)> = Vec::new();
     for (name, at) in names {
         match joined.last_mut() {
-            Some((known, there)) if at - *there < NEAR => *known += &format!(" · {name}"),
+            Some((known, there)) if at - *there < NEAR && 2.0 * HALF * (width(known) + width(&name)) <= most => {
+                *known += &format!(" · {name}");
+            }
             _ => joined.push((name, at)),
         }
     }
@@ -124,13 +128,15 @@ mod tests {
 
     #[test]
     fn ticks_that_are_near_and_say_the_same_are_told_of_once() {
-        let said = grouped(vec![
+        let ticks = vec![
             ("ejected", 10.0),
             ("recovered", 12.0),
             ("ejected", 16.0),
             ("ejected", 90.0),
-        ]);
+        ];
+        let said = grouped(ticks.clone(), 300.0);
         let expected = [("recovered · ejected × 2", 12.0), ("ejected", 90.0)];
         assert_eq!(said, expected.map(|(what, at)| (what.to_owned(), at)));
+        assert_eq!(grouped(ticks, 100.0).len(), 3, "what is too wide stays apart");
     }
 }

@@ -33,7 +33,7 @@ const COURSES: [Course; 4] = [
     (
         "Requests in the system, over time",
         Unit::Number,
-        "Counted at the end of each interval, in the mean over replications, which is less than the peak of one. Highest",
+        "Means over replications at the end of each interval: less than the peak of one. Highest",
         |bin| Some(bin.in_system),
     ),
 ];
@@ -68,6 +68,7 @@ pub(super) fn pictures(report: &Report) -> Result<Vec<Figure>, Error> {
         let caption = worth(report, &front, best);
         drawn.push((front.chart, caption));
     }
+    let over_time = drawn.len()..drawn.len() + COURSES.len();
     for of in &COURSES {
         let &(title, unit, _, level) = of;
         drawn.push((figures::over_time(report, title, unit, level), course(report, of)));
@@ -85,15 +86,26 @@ pub(super) fn pictures(report: &Report) -> Result<Vec<Figure>, Error> {
     };
     let drawn = drawn
         .into_iter()
-        .filter(|(chart, ..)| has_data(chart) && !is_nothing(chart));
+        .enumerate()
+        .filter(|(_, (chart, ..))| has_data(chart) && !is_nothing(chart));
+    // Said at length once, at the first plot that has it.
+    let (at_length, in_short) = ground(report);
+    let mut grounds = std::iter::once(at_length.as_str()).chain(std::iter::repeat(in_short));
     drawn
-        .map(|(chart, caption, legend)| {
-            let note = if of_factors(&chart) { " Logarithmic." } else { "" };
+        .map(|(place, (chart, caption, legend))| {
+            let ground = if over_time.contains(&place) {
+                grounds.next()
+            } else {
+                None
+            };
+            let note = of_factors(&chart).then_some("Logarithmic.");
+            let said = [Some(caption.as_str()), ground, note].into_iter().flatten();
+            let said: Vec<&str> = said.filter(|said| !said.is_empty()).collect();
             Ok(Figure {
                 svg: chart.svg()?,
                 size: chart.size,
                 title: chart.title,
-                caption: caption + note,
+                caption: said.join(" "),
                 legend,
             })
         })
@@ -204,7 +216,7 @@ fn worth(report: &Report, front: &Front, best: &str) -> String {
     let names = |places: &[usize]| {
         let mut names: Vec<&str> = places.iter().map(|&p| report.policies[p].name.as_str()).collect();
         // The whole list would be longer than the picture.
-        const MOST: usize = 6;
+        const MOST: usize = 3;
         let more = names.len().saturating_sub(MOST);
         names.truncate(MOST);
         let list = names.join(", ");
@@ -277,7 +289,7 @@ fn highest(report: &Report, unit: Unit, what: &str, level: fn(&Moment) -> Option
     })
 }
 
-/// What a course over time shows: where it is highest, where it has a gap, and what is grey in it.
+/// What a course over time shows: where it is highest, and where it has a gap.
 fn course(report: &Report, course: &Course) -> String {
     let &(_, unit, what, level) = course;
     let highest = highest(report, unit, what, level);
@@ -291,19 +303,27 @@ fn course(report: &Report, course: &Course) -> String {
     let silent = among(silent.map(|policy| policy.name.as_str()));
     let silent = (!silent.is_empty() && unit == Unit::Seconds)
         .then(|| format!("Of answered requests alone; no line where none was answered ({silent})."));
+    highest.into_iter().chain(silent).collect::<Vec<_>>().join(" ")
+}
+
+/// What is grey in plots over time and what ticks are, at length and in short.
+fn ground(report: &Report) -> (String, &'static str) {
     let stretches = report.stretches().into_iter().map(|stretch| {
         let (from, until) = (format::span(stretch.from), format::span(stretch.until));
         format!("{} at {}, {from} to {until}", stretch.what, stretch.provider)
     });
     let stretches: Vec<String> = stretches.collect();
-    let ground = (!stretches.is_empty()).then(|| format!("Grey ground: {}.", stretches.join("; ")));
     let happens = |policy: &PolicyReport| {
         !(policy.incidents.is_empty() && policy.milestones.is_empty() && policy.alerts.is_empty())
     };
-    let ticks = report.policies.iter().any(happens);
-    let ticks = ticks.then(|| "Ticks: when something happened under the policy of the colour.".to_owned());
-    let all = highest.into_iter().chain(silent).chain(ground).chain(ticks);
-    all.collect::<Vec<_>>().join(" ")
+    let ticks = "Ticks: when something happened under the policy of the colour.";
+    let grey = || format!("Grey ground: {}.", stretches.join("; "));
+    match (stretches.is_empty(), report.policies.iter().any(happens)) {
+        (true, false) => (String::new(), ""),
+        (true, true) => (ticks.to_owned(), "Ticks as before."),
+        (false, false) => (grey(), "Grey ground as before."),
+        (false, true) => (format!("{} {ticks}", grey()), "Grey ground and ticks as before."),
+    }
 }
 
 /// Where one policy's attempts go.

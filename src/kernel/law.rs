@@ -57,6 +57,11 @@ pub trait Law: Debug + Send + Sync {
 
     /// The expected value; `f64::INFINITY` where it diverges.
     fn mean(&self) -> f64;
+
+    /// All its values with their probabilities, the least value first, where it has single values only; `None` where it has others.
+    fn atoms(&self) -> Option<Vec<(f64, f64)>> {
+        None
+    }
 }
 
 /// The rule that a law's parameters broke.

@@ -36,6 +36,10 @@ impl Law for Constant {
     fn mean(&self) -> f64 {
         self.value
     }
+
+    fn atoms(&self) -> Option<Vec<(f64, f64)>> {
+        Some(vec![(self.value, 1.0)])
+    }
 }
 
 #[cfg(test)]

@@ -64,6 +64,15 @@ impl Law for Mixture {
     fn mean(&self) -> f64 {
         self.average(|law| law.mean())
     }
+
+    fn atoms(&self) -> Option<Vec<(f64, f64)>> {
+        let mut all: Vec<(f64, f64)> = Vec::new();
+        for (weight, law) in &self.parts {
+            all.extend(law.atoms()?.into_iter().map(|(value, mass)| (value, weight * mass)));
+        }
+        all.sort_by(|a, b| a.0.total_cmp(&b.0));
+        Some(all)
+    }
 }
 
 /// The least float from `low` to `high` (both at least 0) of which `holds` is true, taking it to be true of `high`.

@@ -66,7 +66,7 @@ impl Check {
         estimate.check(&loaded)?;
         let each: f64 = estimate.policies.iter().map(|p| p.requests).sum();
         let requests = format::count((each * plan.replications as f64) as u64);
-        let at_most = match spec.traffic.follows_ends() {
+        let at_most = match spec.traffic.follows_ends() || spec.traffic.changes_once() {
             true => "at most ",
             false => "",
         };

@@ -23,8 +23,8 @@ pub(super) fn warning(plan: &Plan, starts: &dyn Display) -> Option<String> {
     let (period, what) = longer.max_by_key(|(period, _)| *period)?;
     let length = |span: Span| format::span(span.seconds());
     Some(format!(
-        "the run sees {} of the {} of {what}, from {starts} on (UTC): every figure and verdict is of that stretch alone. Give `plan.starts` in the \
-         busiest hour, or a `plan.duration` of the whole",
+        "the run sees {} of the {} of {what}, from {starts} on (UTC): every figure and verdict is of that stretch alone. Give a \
+         `plan.duration` of the whole, or of a profile's hours the busiest by `plan.starts`, which moves nothing else",
         length(counted),
         length(period)
     ))

@@ -444,7 +444,7 @@ fn warnings(it: &Description, trace: &Trace) -> Vec<String> {
         ));
     }
     let capped = |name: &str, of: &Lengths| {
-        (of.at_max > CAP && of.cv > 0.0 && it.requests >= 1000).then(|| {
+        (of.at_max > CAP && of.cv > 0.0 && it.requests >= 1000 && facts.counted_over.is_none()).then(|| {
             format!(
                 "{} of requests have the greatest {name}, {} tokens: it was capped there",
                 share(of.at_max),

@@ -61,12 +61,15 @@ impl Check {
     }
 }
 
-/// Checks of when requests come.
+/// Seconds of the windows of which the busiest is compared.
+const MOST_IN: u64 = 10;
+
+/// Checks of when requests come, by a clock whose finest step is so many nanoseconds.
 pub(super) fn arrivals(
     times: &[u64],
     stretches: &Stretches,
     (begins, spec): (u64, &ArrivalsSpec),
-    asked: &[Asked],
+    (asked, finest): (&[Asked], u64),
     seed: u64,
 ) -> Built<Vec<Check>> {
     let (times, stretches) = counts::beginning(times, stretches, MOST);
@@ -80,7 +83,7 @@ pub(super) fn arrivals(
         .collect();
     let (mut rates, mut tops) = (Vec::new(), Vec::new());
     let mut figures: Vec<Vec<f64>> = vec![Vec::new(); own.len()];
-    let top = |times: &[u64]| f64::from(counts::most(times, stretches, 10 * SECOND as u64).0);
+    let top = |times: &[u64]| f64::from(counts::most(times, stretches, MOST_IN * SECOND as u64).0);
     for replication in 0..draws {
         let drawn = draw::times_from(begins, spec, seed ^ SALT, replication, until)?;
         rates.push(counts::within(&drawn, stretches) as f64 / seconds);
@@ -109,7 +112,10 @@ pub(super) fn arrivals(
     for ((asked, x), list) in own.iter().zip(&mut figures) {
         add(asked.name(), *x, list);
     }
-    add("most in 10 s".to_owned(), top(times), &mut tops);
+    // Within a step of the clock nothing is known.
+    if finest <= MOST_IN * SECOND as u64 {
+        add(format!("most in {MOST_IN} s"), top(times), &mut tops);
+    }
     Ok(checks)
 }
 

@@ -157,8 +157,14 @@ pub fn fit(trace: &Trace, description: &Description, seed: u64) -> Result<Model,
     };
     let tried = part(&fitted, &pairs(&fitted))?;
     let asked = Asked::all(&held, fineness.finest, fineness.are_gaps_known);
-    let mut checks =
-        held_out::arrivals(&times, &held, (tried.course.begins(), &tried.arrivals), &asked, seed).map_err(refused)?;
+    let mut checks = held_out::arrivals(
+        &times,
+        &held,
+        (tried.course.begins(), &tried.arrivals),
+        (&asked, fineness.finest),
+        seed,
+    )
+    .map_err(refused)?;
     checks.extend(held_out::lengths(&pairs(&held), &tried.classes, seed).map_err(refused)?);
     let all: Vec<(u32, u32)> = rows.iter().map(|row| (row.input, row.output)).collect();
     let taken = part(&whole, &all)?;

@@ -19,8 +19,13 @@ const HOUR: u64 = 3_600_000_000_000;
 const DAY: u64 = 24 * HOUR;
 const WEEK: u64 = 7 * DAY;
 
-/// From this span on there are hours of a day.
-pub(super) const HOURS_FROM: u64 = 2 * DAY;
+/// From so many days on there are hours of a day.
+const HOURS_FROM: f64 = 2.0;
+
+/// Whether a trace of so many nanoseconds is long enough for hours of a day.
+pub(super) fn has_hours(span: u64) -> bool {
+    has_days(Span::from_nanos(span).seconds(), HOURS_FROM)
+}
 /// The parts of a shorter trace by which steps are chosen.
 const PARTS: u64 = 48;
 /// The numbers of steps that are tried.
@@ -63,7 +68,7 @@ pub(super) struct Clock {
 impl Course {
     /// The rate of the arrivals at `times` within the stretches of a trace.
     pub(super) fn fit(times: &[u64], stretches: &Stretches, clock: Clock) -> Course {
-        if clock.span >= HOURS_FROM {
+        if has_hours(clock.span) {
             hours(times, stretches, clock)
         } else {
             steps(times, stretches, clock.span)

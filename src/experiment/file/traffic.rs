@@ -154,6 +154,12 @@ impl TrafficSpec {
         self.origins().any(|origin| origin.arrivals.as_dyn().follows_ends())
     }
 
+    /// Whether the rate of any origin changes once, at times of the plan: its greatest is not its mean.
+    pub fn changes_once(&self) -> bool {
+        self.origins()
+            .any(|origin| origin.arrivals.as_dyn().planned().is_some())
+    }
+
     /// Whether requests of any origin are turns of conversations or agent runs.
     pub fn has_dialogues(&self) -> bool {
         self.origins().any(|origin| origin.arrivals.as_dyn().has_dialogues())

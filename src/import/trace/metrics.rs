@@ -51,12 +51,18 @@ struct Joined {
     /// Which name of each column was met.
     names: [Option<usize>; 3],
     failed: f64,
-    others: Vec<String>,
+    /// Whether some series of requests says their status.
+    says_status: bool,
+    /// All metrics that are there.
+    met: Vec<String>,
 }
 
 impl Joined {
     /// Which column a metric is, if it is one of them.
     fn place(&mut self, metric: &str) -> Option<usize> {
+        if !self.met.iter().any(|known| known == metric) {
+            self.met.push(metric.to_owned());
+        }
         for (at, names) in METRICS.iter().enumerate() {
             let Some(named) = names.iter().position(|name| name.eq_ignore_ascii_case(metric)) else {
                 continue;
@@ -69,9 +75,6 @@ impl Joined {
             }
             self.names[at] = Some(named);
             return Some(at);
-        }
-        if !self.others.iter().any(|known| known == metric) {
-            self.others.push(metric.to_owned());
         }
         None
     }
@@ -90,7 +93,9 @@ impl Joined {
         let all: Vec<Value> =
             serde_json::from_str(series).map_err(|_| "`timeseries` is not a list of series".to_owned())?;
         for one in &all {
-            let has_failed = at == 0 && failed(one);
+            let status = if at == 0 { status(one) } else { None };
+            self.says_status |= status.is_some();
+            let has_failed = status.is_some_and(|status| status.starts_with(['4', '5']));
             let data = one.get("data").and_then(Value::as_array);
             for step in data.into_iter().flatten() {
                 let Some(total) = step.get("total").and_then(Value::as_f64) else {
@@ -108,16 +113,13 @@ impl Joined {
     }
 }
 
-/// Whether a series is of requests that were refused or failed.
-fn failed(series: &Value) -> bool {
+/// The status of the requests of a series, if it says one.
+fn status(series: &Value) -> Option<&str> {
     let of = series.get("metadatavalues").and_then(Value::as_array);
-    of.into_iter().flatten().any(|of| {
-        let name = of
-            .get("name")
-            .and_then(|name| name.get("value"))
-            .and_then(Value::as_str);
-        let value = of.get("value").and_then(Value::as_str).unwrap_or("");
-        name.is_some_and(|name| name.eq_ignore_ascii_case("StatusCode")) && value.starts_with(['4', '5'])
+    of.into_iter().flatten().find_map(|of| {
+        let name = of.get("name")?.get("value")?.as_str()?;
+        let value = of.get("value")?.as_str()?;
+        (name.eq_ignore_ascii_case("StatusCode") && !value.is_empty()).then_some(value)
     })
 }
 
@@ -165,22 +167,30 @@ impl Metrics {
                     "of Azure Monitor's metrics {} is missing ({} is its name for models that are not OpenAI's); it has: {}",
                     names[0],
                     names[1],
-                    quoted(&joined.others.join(", "))
+                    quoted(&joined.met.join(", "))
                 )));
             }
         }
-        let notes = (joined.failed > 0.0).then(|| {
-            format!(
-                "{} requests with a status of 400 and above are left out: their tokens are not in the metrics",
-                joined.failed
+        let note = if joined.says_status {
+            (joined.failed > 0.0).then(|| {
+                format!(
+                    "{} requests with a status of 400 and above are left out: their tokens are not in the metrics",
+                    joined.failed
+                )
+            })
+        } else {
+            Some(
+                "its requests are not split by `StatusCode`: those that were refused or failed are among them, and make the rate higher and the lengths \
+                 lower than they are"
+                    .to_owned(),
             )
-        });
+        };
         Ok(Metrics {
             header: COLUMNS.map(str::to_owned).to_vec(),
             rows: joined.steps.into_iter().collect::<Vec<_>>().into_iter(),
             row: (String::new(), [0.0; 3]),
             given: 0,
-            notes: notes.into_iter().collect(),
+            notes: note.into_iter().collect(),
         })
     }
 }
@@ -292,6 +302,9 @@ mod tests {
         ]);
         let error = error.unwrap_err().to_string();
         assert!(error.contains("ProcessedPromptTokens is missing"), "{error}");
-        assert!(error.ends_with("it has: TokenTransaction"), "{error}");
+        assert!(
+            error.ends_with("it has: AzureOpenAIRequests, TokenTransaction"),
+            "{error}"
+        );
     }
 }

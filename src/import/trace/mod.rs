@@ -263,6 +263,7 @@ fn take_rows(records: &mut dyn Records, reading: &Reading) -> Result<Trace, Trac
     let (mut first, mut count, mut aside, mut failed, mut others, mut bad) = (None, 0, 0, 0, 0, 0);
     let (mut is_dated, mut has_no_zone) = (false, false);
     let (mut before, mut least) = (None, None::<u64>);
+    let (mut without_tokens, mut without_requests) = (0_u64, 0_u64);
     loop {
         let line = match records.next() {
             Ok(Some(line)) => line,
@@ -288,6 +289,14 @@ fn take_rows(records: &mut dyn Records, reading: &Reading) -> Result<Trace, Trac
             continue;
         }
         let mut read = one(records, &columns, &mut first);
+        let many = match (&columns.requests, &read) {
+            (Some(column), Ok(_)) => number(&records.text(column), column, "requests"),
+            (Some(_), Err(_)) | (None, _) => Ok(1),
+        };
+        let many = many.unwrap_or_else(|what| {
+            read = Err(what);
+            1
+        });
         if let Ok((_, input, output)) = &mut read {
             *input = input.saturating_add(columns.more(0, records));
             *output = output.saturating_add(columns.more(1, records));
@@ -311,15 +320,12 @@ fn take_rows(records: &mut dyn Records, reading: &Reading) -> Result<Trace, Trac
                 if let Some(prefixes) = &mut prefixes {
                     prefixes.add(records, input);
                 }
-                let many = match &columns.requests {
-                    None => 1,
-                    Some(column) => {
-                        let gap = before.replace(at).map_or(0, |before: i64| at.abs_diff(before));
-                        least = [least, Some(gap).filter(|gap| *gap > 0)].into_iter().flatten().min();
-                        number(&records.text(column), column, "requests")
-                            .map_err(|what| TraceError::Row { line, what })?
-                    }
-                };
+                if columns.requests.is_some() {
+                    let gap = before.replace(at).map_or(0, |before: i64| at.abs_diff(before));
+                    least = [least, Some(gap).filter(|gap| *gap > 0)].into_iter().flatten().min();
+                    without_tokens += u64::from(many > 0 && input == 0 && output == 0);
+                    without_requests += u64::from(many == 0 && input + output > 0);
+                }
                 if MOST_ROWS - rows.len() < many as usize {
                     let what = format!("a trace of more than {MOST_ROWS} requests");
                     return Err(TraceError::Row { line, what });
@@ -342,6 +348,11 @@ fn take_rows(records: &mut dyn Records, reading: &Reading) -> Result<Trace, Trac
         of_all(others, "are of other values than `only` asks for, and are left out"),
         of_all(failed, "have no answer, so their requests failed: they are left out"),
         of_all(bad, "cannot be read, and are left out as `skip_bad_rows` allows"),
+        of_all(
+            without_tokens,
+            "have requests and no tokens: lengths and bills are too low by these",
+        ),
+        of_all(without_requests, "have tokens and no requests: their tokens are lost"),
     ];
     let left_out: Vec<String> = left_out.into_iter().flatten().collect();
     if rows.len() == 0 {

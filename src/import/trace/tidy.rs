@@ -90,9 +90,14 @@ pub(super) fn tidy(sorted: &Sorted, keeps: bool, facts: &mut Facts) -> io::Resul
     facts.earlier = sorted.earlier;
     if sorted.earlier > 0 {
         notes.push(format!(
-            "{} of {} rows are earlier than the row before: they are sorted by time",
+            "{} of {} {} are earlier than the one before: they are sorted by time",
             sorted.earlier,
-            sorted.len()
+            sorted.len(),
+            if facts.counted_over.is_some() {
+                "requests"
+            } else {
+                "rows"
+            }
         ));
     }
     let mut times = Times::default();
@@ -175,7 +180,7 @@ mod tests {
         assert_eq!(times, [(0, 2), (5, 1), (12, 3)]);
         assert_eq!(
             notes,
-            ["1 of 3 rows are earlier than the row before: they are sorted by time"]
+            ["1 of 3 rows are earlier than the one before: they are sorted by time"]
         );
     }
 

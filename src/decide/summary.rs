@@ -158,6 +158,7 @@ pub fn report_of<F: Finished>(loaded: &Loaded, plan: &Plan, runs: &F) -> Result<
                 plan,
                 &loaded.experiment.plan.starts.unwrap_or_default(),
             ))
+            .chain(stretch::behind(loaded, plan))
             .chain(uncertain::warning(plan, complete.len()))
             .chain(warnings(
                 plan,

@@ -45,7 +45,7 @@ pub(super) const ABOVE_AXIS: f64 = 6.0;
 const CROWD: f64 = 18.0;
 /// The furthest ring round a point, and round a place on a line, which has a dot there.
 const RINGS: i32 = 12;
-const RINGS_OF_LINE: i32 = 20;
+const RINGS_OF_LINE: i32 = 26;
 /// The directions in which it is tried, to the right and the left first, as names are wide.
 const DIRECTIONS: [(f64, f64); 12] = [
     (0.87, -0.5),

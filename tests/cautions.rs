@@ -238,6 +238,11 @@ fn a_closed_loop_is_told_of_its_own_stream() {
 
 /// A trace of an hour in which ten requests come at once every two minutes, in the form of a file beside the experiment.
 fn resampled(resample: &str, plan: &Value) -> Vec<String> {
+    replayed(&json!({ "resample": resample }), plan)
+}
+
+/// What is said of such a trace that is replayed like `how`.
+fn replayed(how: &Value, plan: &Value) -> Vec<String> {
     let folder = tempfile::tempdir().unwrap();
     let mut trace = "TIMESTAMP,ContextTokens,GeneratedTokens\n".to_owned();
     for burst in 0..30 {
@@ -247,12 +252,27 @@ fn resampled(resample: &str, plan: &Value) -> Vec<String> {
         }
     }
     std::fs::write(folder.path().join("hour.csv"), trace).unwrap();
-    let replay = json!({ "replay": { "trace": "hour.csv", "resample": resample } });
+    let mut replay = json!({ "replay": how });
+    replay["replay"]["trace"] = "hour.csv".into();
     let whole = experiment(&json!({ "arrivals": replay, "classes": { "a": {} } }), plan);
     let file = folder.path().join("case.json");
     std::fs::write(&file, whole.to_string()).unwrap();
     let loaded = load(&file, &Traces::default()).unwrap_or_else(|e| panic!("{e}"));
     assemble(&loaded).unwrap_or_else(|e| panic!("{e}")).cautions
+}
+
+#[test]
+fn a_plan_that_is_longer_than_its_trace_is_said_to_be_cut() {
+    let day = json!({ "duration": "24h" });
+    let said = replayed(&json!({}), &day);
+    assert!(
+        said.len() == 1
+            && said[0].starts_with("plan: the trace ends after 58.")
+            && said[0].contains("`duration` of 24h"),
+        "{said:?}"
+    );
+    assert_eq!(replayed(&json!({ "loops": true }), &day), [""; 0]);
+    assert_eq!(replayed(&json!({}), &json!({ "duration": "30m" })), [""; 0]);
 }
 
 #[test]

@@ -22,12 +22,25 @@ pub(super) fn cautions(loaded: &Loaded, fleet: &[Deployment], window: Window) ->
     unpriced(spec)
         .into_iter()
         .chain(of_format)
+        .chain(cut(spec, window))
         .chain(too_late(spec, fleet, window))
         .chain(closed(&spec.traffic))
         .chain(resampled::cautions(loaded, window))
         .chain(of_clients(spec))
         .chain(sources::unread(spec, &loaded.prices))
         .collect()
+}
+
+/// That a trace ends long before the plan would.
+fn cut(spec: &Experiment, window: Window) -> Option<String> {
+    let asked = spec.plan.duration?.span();
+    let counted = window.counted();
+    (counted.seconds() < 0.95 * asked.seconds()).then(|| {
+        format!(
+            "plan: the trace ends after {counted}, and the `duration` of {asked} with it: `\"loops\": true` in `replay` plays it again, and `resample` puts \
+             together as much as is asked for"
+        )
+    })
 }
 
 /// That costs are invented, where prices are that an import found nowhere and that were not given since.

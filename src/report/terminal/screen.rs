@@ -4,6 +4,8 @@
 //! zero for all is left out; the best of each other one is marked. Of many policies those are shown that lead, with the baseline. What
 //! is left out is counted.
 
+use std::collections::BTreeSet;
+
 use super::notes::Notes;
 use super::room::{LINES, NARROW, Room};
 use super::{BINDS, HEAD, Page, Style, binds};
@@ -84,10 +86,19 @@ fn of_room(report: &Report, style: &Style, room: Room) -> String {
     page.text
 }
 
-/// What follows from the run and nothing else: one paragraph a sentence.
+/// What follows from the run and nothing else: one paragraph a sentence, and what the bill of a month takes to be so, which stands at the figure elsewhere.
 pub fn headline(report: &Report, style: &Style) -> String {
     let mut page = Page::new(style);
     page.headline(report);
+    let bills = (report.policies.iter())
+        .filter_map(|policy| policy.metrics.iter().find(|of| of.metric == Metric::COST_PER_MONTH));
+    let notes: BTreeSet<&String> = bills.filter_map(|bill| bill.note.as_ref()).collect();
+    let speaks = |sentence: &String| sentence.contains("month");
+    if report.scorecard.headline.iter().any(speaks) {
+        for note in notes {
+            page.text += &paragraph("- ", &format!("of the bill of a month: {note}"), style.width);
+        }
+    }
     page.text.trim_start().to_owned()
 }
 

@@ -6,7 +6,7 @@
 //! method, once for each of the two). A difference that stands may still be too small to matter, and is then said to be.
 
 use crate::report::format;
-use crate::report::{Code, Comparison, Difference, Metric, Unit};
+use crate::report::{Code, Comparison, Difference, Metric, PolicyReport, Unit};
 use crate::stats::compare::{Paired, Side, Verdict, holm};
 use crate::stats::histogram::RESOLUTION;
 use crate::stats::interval::Confidence;
@@ -32,6 +32,20 @@ pub(super) struct Terms<'a> {
     pub(super) code: Option<Code>,
     /// Whether all met as many requests: if not, nothing is said of what grows with them.
     pub(super) same_traffic: bool,
+    /// Whether all say what a month costs, or nothing costs anything: if not, what is said of costs is of 1,000 requests.
+    pub(super) by_month: bool,
+}
+
+/// Whether all of these say what a month costs, or none costs anything.
+pub(super) fn are_billed_by_month<'a>(policies: impl Iterator<Item = &'a PolicyReport> + Clone) -> bool {
+    let value = |policy: &PolicyReport, metric: &Metric| {
+        let found = policy.metrics.iter().find(|of| of.metric == *metric);
+        found.map_or(f64::NAN, |of| of.estimate.value)
+    };
+    let are_known = policies
+        .clone()
+        .all(|policy| value(policy, &Metric::COST_PER_MONTH).is_finite());
+    are_known || !policies.clone().any(|policy| value(policy, &Metric::COST_PER_1K) > 0.0)
 }
 
 /// Compares every policy after the first with the first. `sides` are the figures of each policy, in the order of the metrics.
@@ -112,14 +126,16 @@ fn standing(all: &[Vec<Paired>], terms: Terms<'_>) -> Vec<Vec<bool>> {
 }
 
 /// The place of a metric in the sentences, if they speak of it: some speak for themselves, and what objectives bound comes behind. Where one
-/// met more requests than the other, they speak of the cost of 1,000 and not of that of a month.
+/// met more requests than the other, or a run says nothing of a month, they speak of the cost of 1,000.
 fn place(metric: &Metric, terms: Terms<'_>) -> Option<u8> {
     const BOUNDED: u8 = u8::MAX;
     if !terms.same_traffic && metric.grows_with_traffic() {
         return None;
     }
     let own = match metric {
-        metric if !terms.same_traffic && *metric == Metric::COST_PER_1K => Metric::COST_PER_MONTH.as_standard()?.spoken,
+        metric if !(terms.same_traffic && terms.by_month) && *metric == Metric::COST_PER_1K => {
+            Metric::COST_PER_MONTH.as_standard()?.spoken
+        }
         metric => metric.as_standard().and_then(|standard| standard.spoken),
     };
     own.or_else(|| terms.bounded.contains(metric).then_some(BOUNDED))
@@ -303,6 +319,7 @@ mod tests {
             matters: 0.01,
             code: None,
             same_traffic: true,
+            by_month: true,
         };
         compare(&names, &sides, terms)
     }
@@ -395,6 +412,32 @@ mod tests {
         assert_eq!(verdict("ttft.mean{class=chat}", 1.0005), Verdict::Higher);
     }
 
+    /// A run that says nothing of a month would leave out a price that is a fifth higher.
+    #[test]
+    fn without_the_bill_of_a_month_that_of_1000_requests_is_told() {
+        let names = ["a".to_owned(), "b".to_owned()];
+        let metrics = [&Metric::COST_PER_1K];
+        let told = |by_month: bool| {
+            let terms = Terms {
+                metrics: &metrics,
+                bounded: &[],
+                confidence: Confidence::P95,
+                matters: 0.01,
+                code: None,
+                same_traffic: true,
+                by_month,
+            };
+            let sides = [vec![side(&[1.0, 1.01, 0.99])], vec![side(&[1.2, 1.212, 1.188])]];
+            compare(&names, &sides, terms).remove(0).sentence
+        };
+        assert!(
+            told(false).starts_with("b against a: worse on $ / 1,000 requests (+$0.20"),
+            "{}",
+            told(false)
+        );
+        assert_eq!(told(true), "b against a: the runs cannot tell them apart.");
+    }
+
     #[test]
     fn with_one_replication_nothing_is_told() {
         let names = ["a".to_owned(), "b".to_owned()];
@@ -406,6 +449,7 @@ mod tests {
             matters: 0.01,
             code: None,
             same_traffic: true,
+            by_month: true,
         };
         let comparison = compare(&names, &[vec![side(&[1.0])], vec![side(&[2.0])]], terms).remove(0);
         assert_eq!(comparison.sentence, "b against a: the runs cannot tell them apart.");

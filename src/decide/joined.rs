@@ -9,7 +9,7 @@
 use std::path::Path;
 
 use super::changes::{Changes, told};
-use super::compare::{Pair, Terms, compare_pairs};
+use super::compare::{Pair, Terms, are_billed_by_month, compare_pairs};
 use crate::report::{Goal, Joined, Judged, Measured, Metric, PolicyReport, Report, Scorecard, Scored, Unit, format};
 use crate::stats::compare::Side;
 use crate::stats::interval::Confidence;
@@ -73,6 +73,7 @@ pub fn join(first: &Report, second: &Report, names: [&str; 2]) -> Result<Report,
         matters: MATTERS,
         code: first.code(),
         same_traffic: traffic.is_none(),
+        by_month: are_billed_by_month(namesakes.iter().flat_map(|(a, b)| [*a, *b])),
     };
     let both = [first, second];
     let of_each = |list: fn(&Report) -> &[String]| -> Vec<String> {

@@ -25,7 +25,7 @@ use crate::stats::sorting;
 use crate::words::{BoundKind, EffortKind, Outcome, Start};
 
 use super::alone::{alone, missed};
-use super::compare::{Terms, compare};
+use super::compare::{Terms, are_billed_by_month, compare};
 use super::figures::MONTH_DAYS;
 use super::measured::Gathered;
 use super::month::Month;
@@ -182,6 +182,7 @@ pub fn report_of<F: Finished>(loaded: &Loaded, plan: &Plan, runs: &F) -> Result<
                 matters: plan.matters,
                 code: currency.as_ref().map(|c| c.code),
                 same_traffic: true,
+                by_month: are_billed_by_month(policies.iter()),
             },
         ),
         ranking,

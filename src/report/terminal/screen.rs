@@ -309,7 +309,7 @@ impl Page {
 /// The warnings that change what is shown here; what is said of several policies in the same words is said once.
 fn together(report: &Report) -> Vec<String> {
     let mut all: Vec<(Vec<&str>, &str)> = Vec::new();
-    for warning in report.warnings.iter().filter(|w| !w.starts_with(OF_SURVIVORS)) {
+    for warning in report.warnings.iter().filter(|w| !w.contains(OF_SURVIVORS)) {
         let of_policy = warning
             .split_once(": ")
             .filter(|(name, _)| report.policies.iter().any(|p| p.name == *name));

@@ -43,6 +43,42 @@ pub(super) struct Metrics {
     notes: Vec<String>,
 }
 
+/// How rows say metrics, and in which columns.
+enum Form {
+    /// All series of a metric: its name and the series.
+    Printed(Column, Column),
+    /// One step of a metric: its name, its sum and its time.
+    Table(Column, Column, Column),
+}
+
+impl Form {
+    /// The form of rows with this header; nothing if they are not metrics.
+    fn of(header: &[String]) -> Option<Form> {
+        let find = |name: &str| column(header, name, false).ok();
+        if let Some((name, series)) = find("name.value").zip(find("timeseries")) {
+            return Some(Form::Printed(name, series));
+        }
+        let time = find("TimeGenerated").or_else(|| find("TimeGenerated [UTC]"))?;
+        Some(Form::Table(find("MetricName")?, find("Total")?, time))
+    }
+
+    /// Adds the row that `records` is at.
+    fn add(&self, records: &dyn Records, to: &mut Joined) -> Result<(), String> {
+        match self {
+            Form::Printed(name, series) => to.add_series(&records.text(name), &records.text(series)),
+            Form::Table(name, total, time) => {
+                let Some(at) = to.place(&records.text(name)) else {
+                    return Ok(());
+                };
+                let found = records.text(total);
+                let total = found.parse().ok().filter(|total: &f64| total.is_finite());
+                let total = total.ok_or_else(|| format!("Total: \"{}\" is not a number", quoted(&found)))?;
+                to.add(at, &records.text(time), total)
+            }
+        }
+    }
+}
+
 /// What has been read so far.
 #[derive(Default)]
 struct Joined {
@@ -129,33 +165,13 @@ impl Metrics {
     /// # Errors
     /// If a series is not one, there are more than ten years of minutes, or a metric that is needed is missing.
     pub(super) fn of(records: &mut dyn Records) -> Result<Option<Metrics>, TraceError> {
-        let header = records.header()?.to_vec();
-        let find = |name: &str| column(&header, name, false).ok();
-        let printed = find("name.value").zip(find("timeseries"));
-        let table = find("MetricName").zip(find("Total"));
-        let time = find("TimeGenerated").or_else(|| find("TimeGenerated [UTC]"));
+        let Some(form) = Form::of(records.header()?) else {
+            return Ok(None);
+        };
         let mut joined = Joined::default();
-        while let Some(line) = match (&printed, &table, &time) {
-            (Some(_), ..) | (None, Some(_), Some(_)) => records.next()?,
-            (None, None, _) | (None, Some(_), None) => return Ok(None),
-        } {
-            let wrong = |what: String| TraceError::Row { line, what };
-            match (&printed, &table, &time) {
-                (Some((name, series)), ..) => {
-                    let (name, series) = (records.text(name), records.text(series));
-                    joined.add_series(&name, &series).map_err(wrong)?;
-                }
-                (None, Some((name, total)), Some(time)) => {
-                    let Some(at) = joined.place(&records.text(name)) else {
-                        continue;
-                    };
-                    let found = records.text(total);
-                    let total = found.parse().ok().filter(|total: &f64| total.is_finite());
-                    let total = total.ok_or_else(|| wrong(format!("Total: \"{}\" is not a number", quoted(&found))))?;
-                    joined.add(at, &records.text(time), total).map_err(wrong)?;
-                }
-                (None, None, _) | (None, Some(_), None) => {}
-            }
+        while let Some(line) = records.next()? {
+            let added = form.add(records, &mut joined);
+            added.map_err(|what| TraceError::Row { line, what })?;
         }
         Metrics::joined(joined).map(Some)
     }

@@ -324,7 +324,7 @@ fn take_rows(records: &mut dyn Records, reading: &Reading) -> Result<Trace, Trac
                     let gap = before.replace(at).map_or(0, |before: i64| at.abs_diff(before));
                     least = [least, Some(gap).filter(|gap| *gap > 0)].into_iter().flatten().min();
                     without_tokens += u64::from(many > 0 && input == 0 && output == 0);
-                    without_requests += u64::from(many == 0 && input + output > 0);
+                    without_requests += u64::from(many == 0 && (input > 0 || output > 0));
                 }
                 if MOST_ROWS - rows.len() < many as usize {
                     let what = format!("a trace of more than {MOST_ROWS} requests");

@@ -17,6 +17,27 @@ fn rows(text: &str) -> Vec<(f64, u32, u32)> {
         .collect()
 }
 
+/// As many tokens as can be said, of no requests: their sum is none that can.
+#[test]
+fn the_greatest_counts_are_read() {
+    let reading = Reading {
+        columns: Some(TraceColumns {
+            time: "t".to_owned(),
+            input: "i".to_owned(),
+            output: "o".to_owned(),
+            requests: Some("n".to_owned()),
+            unit: TimeUnit::Seconds,
+        }),
+        ..Reading::default()
+    };
+    let text = format!("t,n,i,o\n0,0,{0},{0}\n60,2,9,4\n", u32::MAX);
+    let trace = read(text.as_bytes(), &reading).unwrap();
+    let rows: Vec<(u32, u32)> = trace.rows.iter().map(|row| (row.input, row.output)).collect();
+    assert_eq!(rows, [(5, 2), (4, 2)]);
+    let said = trace.notes.join("\n");
+    assert!(said.contains("1 of 2 rows have tokens and no requests"), "{said}");
+}
+
 #[test]
 fn azures_form_is_read_to_the_tenth_of_a_microsecond() {
     let text = "TIMESTAMP,ContextTokens,GeneratedTokens\n\

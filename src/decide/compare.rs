@@ -6,7 +6,7 @@
 //! method, once for each of the two). A difference that stands may still be too small to matter, and is then said to be.
 
 use crate::report::format;
-use crate::report::{Code, Comparison, Difference, Metric, PolicyReport, Unit};
+use crate::report::{Code, Comparison, Difference, Metric, PolicyReport, Unit, estimate};
 use crate::stats::compare::{Paired, Side, Verdict, holm};
 use crate::stats::histogram::RESOLUTION;
 use crate::stats::interval::Confidence;
@@ -38,10 +38,7 @@ pub(super) struct Terms<'a> {
 
 /// Whether all of these say what a month costs, or none costs anything.
 pub(super) fn are_billed_by_month<'a>(policies: impl Iterator<Item = &'a PolicyReport> + Clone) -> bool {
-    let value = |policy: &PolicyReport, metric: &Metric| {
-        let found = policy.metrics.iter().find(|of| of.metric == *metric);
-        found.map_or(f64::NAN, |of| of.estimate.value)
-    };
+    let value = |policy: &PolicyReport, metric: &Metric| estimate(policy, metric).value;
     let are_known = policies
         .clone()
         .all(|policy| value(policy, &Metric::COST_PER_MONTH).is_finite());
@@ -299,6 +296,18 @@ mod tests {
         Side::of_replications(values, Confidence::P95)
     }
 
+    fn terms<'a>(metrics: &'a [&'a Metric], by_month: bool) -> Terms<'a> {
+        Terms {
+            metrics,
+            bounded: &[],
+            confidence: Confidence::P95,
+            matters: 0.01,
+            code: None,
+            same_traffic: true,
+            by_month,
+        }
+    }
+
     /// The standard metrics and another one, of policies in which every metric is 1 but for those given.
     fn compared(another: Metric, policies: &[&[(Metric, [f64; 3])]]) -> Vec<Comparison> {
         let metrics: Vec<Metric> = Metric::standard().map(|(m, _)| m).chain([another]).collect();
@@ -312,15 +321,7 @@ mod tests {
             .collect();
         let names: Vec<String> = ["a", "b", "c"].iter().take(sides.len()).map(|n| (*n).into()).collect();
         let metrics: Vec<&Metric> = metrics.iter().collect();
-        let terms = Terms {
-            metrics: &metrics,
-            bounded: &[],
-            confidence: Confidence::P95,
-            matters: 0.01,
-            code: None,
-            same_traffic: true,
-            by_month: true,
-        };
+        let terms = terms(&metrics, true);
         compare(&names, &sides, terms)
     }
 
@@ -418,15 +419,7 @@ mod tests {
         let names = ["a".to_owned(), "b".to_owned()];
         let metrics = [&Metric::COST_PER_1K];
         let told = |by_month: bool| {
-            let terms = Terms {
-                metrics: &metrics,
-                bounded: &[],
-                confidence: Confidence::P95,
-                matters: 0.01,
-                code: None,
-                same_traffic: true,
-                by_month,
-            };
+            let terms = terms(&metrics, by_month);
             let sides = [vec![side(&[1.0, 1.01, 0.99])], vec![side(&[1.2, 1.212, 1.188])]];
             compare(&names, &sides, terms).remove(0).sentence
         };
@@ -442,15 +435,7 @@ mod tests {
     fn with_one_replication_nothing_is_told() {
         let names = ["a".to_owned(), "b".to_owned()];
         let metrics = [&Metric::TTFT_P95];
-        let terms = Terms {
-            metrics: &metrics,
-            bounded: &[],
-            confidence: Confidence::P95,
-            matters: 0.01,
-            code: None,
-            same_traffic: true,
-            by_month: true,
-        };
+        let terms = terms(&metrics, true);
         let comparison = compare(&names, &[vec![side(&[1.0])], vec![side(&[2.0])]], terms).remove(0);
         assert_eq!(comparison.sentence, "b against a: the runs cannot tell them apart.");
     }

@@ -155,10 +155,13 @@ fn kept(parts: &[Vec<(u32, u32)>]) -> f64 {
     (both / (of_inputs * of_outputs).sqrt().max(1e-12)).abs()
 }
 
-/// The quantile of lengths in rising order: the least with at least this share at or below it.
-pub(super) fn quantile(sorted: &[u32], share: f64) -> u32 {
+/// The quantile of lengths, or of counts, in rising order: the least with at least this share at or below it; 0 of none.
+pub(super) fn quantile<T: Copy + Default>(sorted: &[T], share: f64) -> T {
     let rank = (share * sorted.len() as f64 - 1e-9).ceil() as usize;
-    sorted.get(rank.clamp(1, sorted.len().max(1)) - 1).copied().unwrap_or(0)
+    sorted
+        .get(rank.clamp(1, sorted.len().max(1)) - 1)
+        .copied()
+        .unwrap_or_default()
 }
 
 /// The mean of the lengths.

@@ -22,10 +22,8 @@ const WEEK: u64 = 7 * DAY;
 /// From so many days on there are hours of a day.
 const HOURS_FROM: f64 = 2.0;
 
-/// Whether a trace of so many nanoseconds is long enough for hours of a day.
-pub(super) fn has_hours(span: u64) -> bool {
-    has_days(Span::from_nanos(span).seconds(), HOURS_FROM)
-}
+/// From so many days on, with dates, there are days of a week.
+const DAYS_FROM: f64 = 7.0;
 /// The parts of a shorter trace by which steps are chosen.
 const PARTS: u64 = 48;
 /// The numbers of steps that are tried.
@@ -68,7 +66,7 @@ pub(super) struct Clock {
 impl Course {
     /// The rate of the arrivals at `times` within the stretches of a trace.
     pub(super) fn fit(times: &[u64], stretches: &Stretches, clock: Clock) -> Course {
-        if has_hours(clock.span) {
+        if has_days(Span::from_nanos(clock.span).seconds(), HOURS_FROM) {
             hours(times, stretches, clock)
         } else {
             steps(times, stretches, clock.span)
@@ -270,7 +268,7 @@ fn exposed(times: &[u64], stretches: &Stretches, from: u64, until: u64) -> (f64,
 
 fn hours(times: &[u64], stretches: &Stretches, clock: Clock) -> Course {
     let begins = clock.into_week.unwrap_or(0);
-    let by_day = clock.into_week.is_some() && has_days(Span::from_nanos(clock.span).seconds(), 7.0);
+    let by_day = clock.into_week.is_some() && has_days(Span::from_nanos(clock.span).seconds(), DAYS_FROM);
     // Requests and seconds of each hour of the week.
     let mut seen = vec![(0.0, 0.0); 168];
     for &(from, until) in stretches {

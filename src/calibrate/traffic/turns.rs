@@ -6,6 +6,7 @@
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use super::lengths::quantile;
 use crate::import::trace::Trace;
 use crate::traffic::kept::NO_VALUE;
 
@@ -88,20 +89,14 @@ pub(super) fn turns(trace: &Trace) -> Option<Turns> {
         share: requests as f64 / trace.rows.len() as f64,
         mean,
         sd: (squares / (n - 1.0).max(1.0)).sqrt(),
-        p50: of_sorted(&counts, 0.5)?,
-        p95: of_sorted(&counts, 0.95)?,
+        p50: quantile(&counts, 0.5),
+        p95: quantile(&counts, 0.95),
         most: *counts.last()?,
-        next_p50: of_sorted(&gaps, 0.5).map(|nanos| nanos as f64 / 1e9),
-        next_p95: of_sorted(&gaps, 0.95).map(|nanos| nanos as f64 / 1e9),
+        next_p50: later.then(|| quantile(&gaps, 0.5) as f64 / 1e9),
+        next_p95: later.then(|| quantile(&gaps, 0.95) as f64 / 1e9),
         first_input: input(inputs[0]),
         later_input: later.then(|| input(inputs[1])),
     })
-}
-
-/// The least value that so large a share of the values are not above.
-fn of_sorted(values: &[u64], share: f64) -> Option<u64> {
-    let rank = (share * values.len() as f64).ceil() as usize;
-    values.get(rank.saturating_sub(1)).copied()
 }
 
 impl Turns {

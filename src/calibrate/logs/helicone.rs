@@ -4,10 +4,10 @@
 //! streamed answers have. The outcome is that of `response_status`. Requests that are still under way and answers out of Helicone's own cache are left out. A
 //! target is the model that answered, or was asked for. Helicone stands between the caller and the provider: its own time is in none of the figures.
 
-use super::gather::{ENDPOINT, Gather, censor, observed, outcome, seen, tokens, tpot};
-use super::rows::{Row, has, missing, number, rows, time};
+use super::gather::{ENDPOINT, Gather, outcome};
+use super::rows::{Row, Timed, has, missing, number, rows, time};
 use super::{Format, Look, Mistake};
-use crate::calibrate::log::{Log, Observation, Timing};
+use crate::calibrate::log::Log;
 use crate::words::Outcome;
 
 pub(super) const FORMAT: Format = Format {
@@ -48,40 +48,26 @@ fn take(place: &str, row: &Row, gather: &mut Gather) -> Result<(), Mistake> {
     // Below 0 it has no answer: -2 is under way, the others were broken off.
     let ended = match number(row, "response_status") {
         Some(status) if (200.0..300.0).contains(&status) => Outcome::Success,
-        Some(status) if status >= 0.0 => outcome(Some(status as u16), ""),
+        Some(status) if status >= 0.0 => outcome(Some(status as u16), "error"),
         Some(status) if status != -2.0 => outcome(None, "cancelled"),
         Some(_) | None => {
             gather.count("requests without a status (still under way) left out");
             return Ok(());
         }
     };
-    let good = ended == Outcome::Success;
     let took = match number(row, "delay_ms") {
         Some(ms) => Some(ms / 1000.0),
         None => time(place, row, "response_created_at")?.map(|end| end - start),
     };
-    let e2e = seen(took);
-    let first = number(row, "time_to_first_token").filter(|ms| good && *ms > 0.0);
-    let ttft = seen(first.map(|ms| ms / 1000.0));
-    if good && ttft == Timing::Unknown {
-        gather.count("requests without a first token's time (not streamed)");
-    }
-    let length = |name: &str| tokens(number(row, name)).filter(|_| good);
-    let output = length("completion_tokens");
-    let target = gather.target(model)?;
-    let mut observation = Observation {
-        at: Some(start),
-        unix: Some(start),
-        input: length("prompt_tokens"),
-        output,
-        ttft,
-        tpot: tpot(ttft, e2e, output),
-        e2e,
-        ..observed(target, ended)
+    let first = number(row, "time_to_first_token").filter(|ms| *ms > 0.0);
+    let timed = Timed {
+        start,
+        ended,
+        ttft: first.map(|ms| ms / 1000.0),
+        e2e: took,
+        tokens: ["prompt_tokens", "completion_tokens"].map(|name| number(row, name)),
     };
-    censor(&mut observation);
-    gather.push(observation);
-    Ok(())
+    timed.put(model, gather)
 }
 
 #[cfg(test)]
@@ -108,13 +94,15 @@ mod tests {
             ),
             row(2, r#""response_status": -2"#),
             row(3, r#""response_status": 200, "delay_ms": 4, "cache_reference_id": "x""#),
+            row(4, r#""response_status": 0, "delay_ms": 20, "response_model": "gpt-5""#),
         ];
         let text = format!(r#"{{"data": [{}], "error": null}}"#, rows.join(", "));
         let log = read("h.json", text.as_bytes()).unwrap();
-        let [answered, refused] = &log.observations[..] else {
+        let [answered, refused, unknown] = &log.observations[..] else {
             panic!("{log:?}")
         };
         assert_eq!(log.targets, ["gpt-5"]);
+        assert_ne!(unknown.outcome, Outcome::Success, "a status that no answer has");
         assert_eq!((answered.input, answered.output), (Some(100), Some(11)));
         let timing = (answered.ttft, answered.e2e, answered.tpot);
         assert_eq!(timing, (Timing::Seen(1.0), Timing::Seen(3.0), Some(0.2)));

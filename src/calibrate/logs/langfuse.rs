@@ -7,10 +7,10 @@
 
 use serde_json::Value;
 
-use super::gather::{ENDPOINT, Gather, censor, observed, outcome, seen, tokens, tpot};
-use super::rows::{Row, has, missing, number, rows, time};
+use super::gather::{ENDPOINT, Gather, outcome};
+use super::rows::{Row, Timed, has, missing, number, rows, time};
 use super::{Format, Look, Mistake};
-use crate::calibrate::log::{Log, Observation, Timing};
+use crate::calibrate::log::Log;
 use crate::words::Outcome;
 
 pub(super) const FORMAT: Format = Format {
@@ -77,27 +77,14 @@ fn take(place: &str, row: &Row, gather: &mut Gather) -> Result<(), Mistake> {
         Some("ERROR") => outcome(None, words),
         Some(_) | None => Outcome::Success,
     };
-    let good = ended == Outcome::Success;
-    let e2e = seen(end.map(|end| end - start));
-    let ttft = seen(first.filter(|_| good).map(|first| first - start));
-    let [input, output] = usage(row).map(|found| tokens(found).filter(|_| good));
-    let target = gather.target(row.get("model").map_or(ENDPOINT, String::as_str))?;
-    if good && ttft == Timing::Unknown {
-        gather.count("requests without a first token's time (not streamed)");
-    }
-    let mut observation = Observation {
-        at: Some(start),
-        unix: Some(start),
-        input,
-        output,
-        ttft,
-        tpot: tpot(ttft, e2e, output),
-        e2e,
-        ..observed(target, ended)
+    let timed = Timed {
+        start,
+        ended,
+        ttft: first.map(|first| first - start),
+        e2e: end.map(|end| end - start),
+        tokens: usage(row),
     };
-    censor(&mut observation);
-    gather.push(observation);
-    Ok(())
+    timed.put(row.get("model").map_or(ENDPOINT, String::as_str), gather)
 }
 
 #[cfg(test)]

@@ -9,10 +9,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
-use super::gather::{ENDPOINT, Gather, censor, observed, outcome, seen, tokens, tpot};
-use super::rows::{Row, has, missing, number, rows, time};
+use super::gather::{ENDPOINT, Gather, outcome};
+use super::rows::{Row, Timed, has, missing, number, rows, time};
 use super::{Format, Look, Mistake};
-use crate::calibrate::log::{Log, Observation, Timing};
+use crate::calibrate::log::Log;
 use crate::import::python;
 use crate::words::Outcome;
 
@@ -61,7 +61,6 @@ fn of_several_deployments(rows: &[(String, Row)]) -> BTreeSet<String> {
 
 fn take(place: &str, row: &Row, target: &str, gather: &mut Gather) -> Result<(), Mistake> {
     let time = |name: &str| time(place, row, name);
-    let number = |name: &str| number(row, name);
     if row.get("cache_hit").is_some_and(|hit| hit.eq_ignore_ascii_case("true")) {
         gather.count("answers out of LiteLLM's own cache left out");
         gather.cache_hit(row.get("model").map_or(ENDPOINT, String::as_str));
@@ -71,29 +70,15 @@ fn take(place: &str, row: &Row, target: &str, gather: &mut Gather) -> Result<(),
         return Err(Mistake::new(format!("{place}, startTime"), "missing"));
     };
     let (first, end) = (time("completionStartTime")?, time("endTime")?);
-    let ended = ending(row);
-    let good = ended == Outcome::Success;
-    let e2e = seen(end.map(|end| end - start));
-    let streamed = first.filter(|first| good && end.is_none_or(|end| *first < end));
-    let ttft = seen(streamed.map(|first| first - start));
-    let output = tokens(number("completion_tokens")).filter(|_| good);
-    let target = gather.target(target)?;
-    let mut observation = Observation {
-        at: Some(start),
-        unix: Some(start),
-        input: tokens(number("prompt_tokens")).filter(|_| good),
-        output,
-        ttft,
-        tpot: tpot(ttft, e2e, output),
-        e2e,
-        ..observed(target, ended)
+    let streamed = first.filter(|first| end.is_none_or(|end| *first < end));
+    let timed = Timed {
+        start,
+        ended: ending(row),
+        ttft: streamed.map(|first| first - start),
+        e2e: end.map(|end| end - start),
+        tokens: ["prompt_tokens", "completion_tokens"].map(|name| number(row, name)),
     };
-    if good && ttft == Timing::Unknown {
-        gather.count("requests without a first token's time (not streamed)");
-    }
-    censor(&mut observation);
-    gather.push(observation);
-    Ok(())
+    timed.put(target, gather)
 }
 
 fn ending(row: &Row) -> Outcome {

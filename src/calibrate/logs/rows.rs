@@ -4,10 +4,12 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
 
-use super::gather::clock;
+use super::gather::{Gather, censor, clock, observed, seen, tokens, tpot};
 use super::table::{one_column, table};
 use super::{Look, Mistake, line, lines, quoted, value};
+use crate::calibrate::log::{Observation, Timing};
 use crate::stats::sorting;
+use crate::words::Outcome;
 
 /// A row by column name, all cells as text; those that are null or empty are not there.
 pub(super) type Row = BTreeMap<String, String>;
@@ -89,6 +91,45 @@ pub(super) fn time(place: &str, row: &Row, name: &str) -> Result<Option<f64>, Mi
         })
     };
     row.get(name).map(read).transpose()
+}
+
+/// What a row says of a request that began at `start`.
+pub(super) struct Timed {
+    /// Seconds since 1970.
+    pub(super) start: f64,
+    pub(super) ended: Outcome,
+    /// Seconds until the first token, where the answer was streamed.
+    pub(super) ttft: Option<f64>,
+    /// Seconds until its end.
+    pub(super) e2e: Option<f64>,
+    /// Input and output tokens.
+    pub(super) tokens: [Option<f64>; 2],
+}
+
+impl Timed {
+    /// Adds the request to those of `target`; of one that failed neither lengths nor a first token are heeded.
+    pub(super) fn put(self, target: &str, gather: &mut Gather) -> Result<(), Mistake> {
+        let good = self.ended == Outcome::Success;
+        let (ttft, e2e) = (seen(self.ttft.filter(|_| good)), seen(self.e2e));
+        let [input, output] = self.tokens.map(|found| tokens(found).filter(|_| good));
+        if good && ttft == Timing::Unknown {
+            gather.count("requests without a first token's time (not streamed)");
+        }
+        let target = gather.target(target)?;
+        let mut observation = Observation {
+            at: Some(self.start),
+            unix: Some(self.start),
+            input,
+            output,
+            ttft,
+            tpot: tpot(ttft, e2e, output),
+            e2e,
+            ..observed(target, self.ended)
+        };
+        censor(&mut observation);
+        gather.push(observation);
+        Ok(())
+    }
 }
 
 /// The number in a column; nothing where the row has none.

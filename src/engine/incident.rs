@@ -124,7 +124,7 @@ impl Incident {
         if here && failed && self.lasts(passed.sent) && early {
             self.leaked += 1;
         }
-        if here && self.returned == 0 && passed.outcome == Outcome::Success && now >= self.until {
+        if here && self.returned == 0 && passed.outcome == Outcome::Success && passed.sent >= self.until {
             self.returned = 1;
             self.to_return = u128::from(now.since(self.until).nanos());
         }
@@ -194,7 +194,8 @@ impl Incident {
         (self.recovered > 0).then(|| seconds(self.to_recover))
     }
 
-    /// Seconds from the end of the outage until the provider first answered, in one replication; `None` if it never did.
+    /// Seconds from the end of the outage until the provider first answered what was sent after it, in one replication; `None` if it never
+    /// did.
     pub fn seconds_to_return(&self) -> Option<f64> {
         (self.returned > 0).then(|| seconds(self.to_return))
     }
@@ -290,10 +291,11 @@ mod tests {
         ends(&mut it, 1, 150, 199, Outcome::Success, true);
         ends(&mut it, 0, 200, 201, Outcome::Success, true);
         ends(&mut it, 1, 201, 203, Outcome::Unavailable, true);
+        ends(&mut it, 1, 90, 204, Outcome::Success, true);
         assert_eq!(
             it.seconds_to_return(),
             None,
-            "an answer in it, another's, and a failure"
+            "an answer in it, another's, a failure, and an answer to what was sent before it"
         );
         ends(&mut it, 1, 203, 205, Outcome::Success, true);
         ends(&mut it, 1, 206, 207, Outcome::Success, true);

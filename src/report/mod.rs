@@ -607,8 +607,8 @@ pub struct IncidentReport {
     /// Seconds from the end of the outage until the system had recovered, over the replications in which it did; no
     /// mean where it never did.
     pub time_to_recover: Estimate,
-    /// Seconds from the end of the outage until the provider first answered, over the replications in which it did; absent in a
-    /// result of an earlier version.
+    /// Seconds from the end of the outage until the provider first answered what was sent after it, over the replications in which it
+    /// did; absent in a result of an earlier version.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub time_to_return: Option<Estimate>,
 }

@@ -286,7 +286,14 @@ fn incidents(index: usize) -> Vec<IncidentReport> {
                 ..Estimate::NONE
             }
         },
-        time_to_return: None,
+        time_to_return: Some(if ejects {
+            estimate(12.0, 0.4)
+        } else {
+            Estimate {
+                undefined: 10,
+                ..Estimate::NONE
+            }
+        }),
     }]
 }
 

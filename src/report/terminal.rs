@@ -541,6 +541,7 @@ fn incidents(report: &Report, notes: &mut Notes) -> Table {
     table.column("", "errors");
     table.column("recovered", "share");
     table.column("recovered", "after");
+    table.column("taken back", "after");
     for policy in &report.policies {
         let mut name = clean(&policy.name);
         for incident in &policy.incidents {
@@ -554,6 +555,10 @@ fn incidents(report: &Report, notes: &mut Notes) -> Table {
                 notes.cell(Unit::Share, &incident.error_rate, None),
                 notes.cell(Unit::Share, &incident.recovered, None),
                 notes.moment(&incident.time_to_recover),
+                match &incident.time_to_return {
+                    Some(time) if incident.until < report.counted => notes.moment(time),
+                    _ => Cell::new(format::NONE),
+                },
             ];
             table.row(&std::mem::take(&mut name), cells);
         }

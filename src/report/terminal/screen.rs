@@ -220,33 +220,37 @@ impl Page {
         self.grouped("Dialogues", &lines, report.answer(), room);
     }
 
-    /// What became of the first outage under the policies shown: when its provider was left out, what reached it before, and how long it
-    /// took until requests were answered again.
+    /// What became of the first outage under the policies shown: when its provider was left out, what reached it before, how long it
+    /// took until requests were answered again, and until the provider answered one.
     fn incidents(&mut self, report: &Report, shown: &[&PolicyReport], room: Room) {
         let Some(first) = shown.iter().find_map(|policy| policy.incidents.first()) else {
             return;
         };
         let mut table = Table::new("policy");
-        for title in ["left out after", "errors until then", "errors", "well again after"] {
-            table.column("", title);
+        for (group, title) in [
+            ("left out", "after"),
+            ("errors", "until then"),
+            ("errors", "in all"),
+            ("well again", "after"),
+            ("taken back", "after"),
+        ] {
+            table.column(group, title);
         }
         for policy in shown {
             let Some(incident) = policy.incidents.first() else {
                 continue;
             };
-            let moment = |share: &Estimate, time: &Estimate| match share.value > 0.0 {
-                true => format::value(Unit::Seconds, time.value),
-                false => "never".to_owned(),
+            // Of one that lasts to the end it is not seen what comes after.
+            let after = |time: Option<&Estimate>| match time {
+                Some(time) if incident.until < report.counted => moment(time),
+                _ => format::NONE.to_owned(),
             };
             let cells = [
-                moment(&incident.ejected, &incident.time_to_eject),
+                moment(&incident.time_to_eject),
                 format::count(incident.leaked.value.round() as u64),
                 format::share(incident.error_rate.value),
-                match incident.until < report.counted {
-                    true => moment(&incident.recovered, &incident.time_to_recover),
-                    // It lasts to the end: what comes after is not seen.
-                    false => "–".to_owned(),
-                },
+                after(Some(&incident.time_to_recover)),
+                after(incident.time_to_return.as_ref()),
             ];
             table.row(&fit(&clean(&policy.name), room.name), cells.map(Cell::new));
         }
@@ -303,6 +307,16 @@ impl Page {
         if let Some(more) = more.filter(|more| *more > 0 && !room.is_tightest) {
             self.text += &format!("{title}: {more} more in --full\n");
         }
+    }
+}
+
+/// When something came about, in the replications in which it did; in how many of them, where not in all.
+fn moment(time: &Estimate) -> String {
+    let at = format::value(Unit::Seconds, time.value);
+    match (time.n, time.undefined) {
+        (0, _) => format::NEVER.to_owned(),
+        (_, 0) => at,
+        (n, never) => format!("{at} ({n} of {})", n + never),
     }
 }
 

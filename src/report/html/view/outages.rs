@@ -66,5 +66,9 @@ fn cells(report: &Report, incident: &IncidentReport, notes: &mut Notes) -> Vec<C
         } else {
             unseen()
         },
+        match &incident.time_to_return {
+            Some(time) if ends => notes.moment(time),
+            _ => unseen(),
+        },
     ]
 }

@@ -314,7 +314,12 @@ const BUCKETS: f64 = 0.002;
 fn spread(scale: Scale, estimate: &Estimate) -> Option<Spread> {
     let (down, up) = reach(estimate);
     let down = down?;
-    let reach = |x: f64| (x > 0.0).then(|| scale.reach(x));
+    // What reaches far beyond the figure has no use for the digits of it.
+    let coarse = |x: f64| Scale {
+        decimals: scale.decimals.min(decimals(x / scale.factor, 3)),
+        ..scale
+    };
+    let reach = |x: f64| (x > 0.0).then(|| coarse(x).reach(x));
     let Some(up) = up else {
         return Some(Spread::Uneven(reach(down), Up::Open));
     };
@@ -390,6 +395,20 @@ mod tests {
 
     fn estimate(mean: f64, half_width: Option<f64>) -> Estimate {
         Estimate::symmetric(mean, half_width, 10, 0)
+    }
+
+    #[test]
+    fn what_reaches_far_beyond_a_figure_has_no_use_for_its_digits() {
+        let of = |value, hi| Estimate {
+            value,
+            lo: Some(0.0),
+            hi: Some(hi),
+            n: 2,
+            undefined: 0,
+        };
+        let said = |value, hi| plus_minus(Unit::Share, &of(value, hi));
+        assert_eq!(said(0.000_023, 0.8977), "0.0023 % −0.0023 +89.8");
+        assert_eq!(said(0.000_023, 0.000_09), "0.0023 % −0.0023 +0.0067");
     }
 
     #[test]

@@ -91,6 +91,15 @@ impl Room {
         }
     }
 
+    /// What is left of that where it is more than a screen too: fewer policies.
+    pub(super) fn barest(self) -> Room {
+        Room {
+            policies: self.policies.min(4),
+            binding: 0,
+            ..self.tightest()
+        }
+    }
+
     /// What is left where that is more than a screen too.
     pub(super) fn tightest(self) -> Room {
         Room {

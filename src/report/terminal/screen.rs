@@ -48,7 +48,11 @@ pub fn screen(report: &Report, style: &Style) -> String {
     if is_screen(&tight) {
         return tight;
     }
-    of_room(report, style, room.tightest())
+    let tightest = of_room(report, style, room.tightest());
+    if is_screen(&tightest) {
+        return tightest;
+    }
+    of_room(report, style, room.barest())
 }
 
 /// What there is `room` for.
@@ -276,7 +280,7 @@ impl Page {
 
     /// One line for each policy that has something to say, those that say the same together.
     fn grouped(&mut self, title: &str, lines: &[(String, String)], first: Option<&str>, room: Room) {
-        if lines.is_empty() {
+        if lines.is_empty() || room.binding == 0 {
             return;
         }
         let mut groups: Vec<(&str, Vec<String>)> = Vec::new();

@@ -11,6 +11,7 @@ mod cut;
 mod events;
 mod exchange;
 mod figures;
+mod gone;
 mod halted;
 mod identities;
 mod idle;

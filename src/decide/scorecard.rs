@@ -3,23 +3,22 @@
 //! "Cheapest" goes by the monthly cost, or by the cost of 1,000 requests where a run says nothing of a month. That one policy is cheaper
 //! or faster than another is said only where the paired difference excludes zero; how many are compared is counted in (Bonferroni).
 
+mod beside;
 mod unjudged;
 
 use crate::stats::sorting;
 use std::cmp::Ordering;
 
 use crate::experiment::assemble::{Objective, Plan};
-use crate::report::{
-    Code, Goal, Judged, Metric, PolicyReport, Ranking, Scorecard, Scored, Unit, estimate, format, shown,
-};
+use crate::report::{Code, Goal, Judged, Metric, PolicyReport, Ranking, Scorecard, Scored, estimate, format, shown};
 use crate::stats::compare::{Paired, Side, Verdict};
 use crate::stats::interval::Estimate;
 use crate::stats::quantile::Of;
 
-use super::alone;
 use super::judge::judge_one;
-use super::left;
 use super::measured::Gathered;
+use super::{alone, left};
+use beside::{against_baseline, fails_more, faster, gone, less_good};
 use unjudged::{first, unjudged};
 
 /// How many policies a sentence names.
@@ -60,15 +59,23 @@ pub(super) fn scorecard(given: &Given<'_>) -> Scorecard {
             Some((p, sentence)) => {
                 card.headline.push(sentence);
                 card.headline.extend(less_good(given, p));
+                card.headline.extend(gone(given, &[p]));
             }
-            None => card.headline.push(unjudged(given)),
+            None => {
+                card.headline.push(unjudged(given));
+                card.headline
+                    .extend(gone(given, &(0..given.policies.len()).collect::<Vec<_>>()));
+            }
         }
         card.headline.extend(left::sentence(given.policies));
         return card;
     }
     let meeting = of_verdict(&card, Judged::Pass);
     let (choice, mut sentences) = if meeting.is_empty() {
-        (None, vec![nearest(given, &card)])
+        let nearest = nearest(given, &card);
+        let sentence = if_none(given, &card, nearest);
+        let lost = nearest.and_then(|p| gone(given, &[p]));
+        (None, std::iter::once(sentence).chain(lost).collect())
     } else {
         chosen(given, &meeting, &of_verdict(&card, Judged::Undecided))
     };
@@ -271,6 +278,8 @@ fn chosen(given: &Given<'_>, meeting: &[usize], undecided: &[usize]) -> (Option<
         sentences.extend(against_baseline(given, &cost, choice, meeting, undecided));
     }
     sentences.extend(less_good(given, choice));
+    sentences.extend(fails_more(given, choice, meeting));
+    sentences.extend(gone(given, &[choice]));
     sentences.extend(faster(given, &cost, choice, meeting));
     sentences.extend(given.unsettled(choice));
     (Some(choice), sentences)
@@ -291,59 +300,20 @@ fn level(given: &Given<'_>, cost: &Metric, order: &[usize]) -> String {
     }
 }
 
-/// What the choice costs against the first policy of the experiment.
-fn against_baseline(
-    given: &Given<'_>,
-    cost: &Metric,
-    choice: usize,
-    meeting: &[usize],
-    undecided: &[usize],
-) -> Option<String> {
-    let paired = given.paired(cost, 0, choice, 1)?;
-    let relative = paired.relative.filter(|_| paired.verdict == Verdict::Lower)?;
-    let also = match (meeting.contains(&0), undecided.contains(&0)) {
-        (true, _) => "which meets them too",
-        (false, true) => "of which the runs cannot tell whether it meets them all",
-        (false, false) => "which does not meet them all",
+/// Of policies that all fail an objective the one that comes nearest to meeting them.
+fn nearest(given: &Given<'_>, card: &Scorecard) -> Option<usize> {
+    let failed = of_verdict(card, Judged::Fail);
+    let nearer = |&a: &usize, &b: &usize| {
+        distance(given, card, a)
+            .partial_cmp(&distance(given, card, b))
+            .unwrap_or(Ordering::Equal)
     };
-    let less = format::relative(relative.abs());
-    Some(format!(
-        "That is {} less than {}, {also}.",
-        less.trim_start_matches('+'),
-        given.name(0)
-    ))
+    let all_fail = failed.len() == card.rows.len();
+    failed.into_iter().min_by(nearer).filter(|_| all_fail)
 }
 
-/// A policy that meets the objectives too and is faster than the choice, and what that costs.
-fn faster(given: &Given<'_>, cost: &Metric, choice: usize, meeting: &[usize]) -> Option<String> {
-    let mut bounded = given.plan.objectives.iter().map(|o| &o.metric);
-    let time = bounded.find(|metric| metric.percentile().is_some() && metric.unit() == Unit::Seconds);
-    let time = time.cloned().unwrap_or(Metric::E2E_P95);
-    let fastest = *given.by(&time, meeting).first()?;
-    let gain = given
-        .paired(&time, choice, fastest, meeting.len() - 1)
-        .filter(|paired| paired.verdict == Verdict::Lower)?;
-    let more = given.paired(cost, choice, fastest, meeting.len() - 1)?;
-    let matters = gain.relative.is_none_or(|share| share.abs() >= given.plan.matters);
-    let known = gain.difference.value.is_finite() && more.difference.value.is_finite();
-    if fastest == choice || !matters || !known {
-        return None;
-    }
-    let unit = cost.unit_in(given.code);
-    let by = format::value(Unit::Seconds, gain.difference.value.abs());
-    let at = match more.verdict {
-        Verdict::Higher => format!("for {} more{}", format::value(unit, more.difference.value), per(cost)),
-        Verdict::Lower | Verdict::Same | Verdict::CannotTell => "at a cost that the runs cannot tell apart".to_owned(),
-    };
-    Some(format!(
-        "{} is faster by {by} ({}) {at}.",
-        given.name(fastest),
-        time.title()
-    ))
-}
-
-/// That none meets every objective, and which comes nearest.
-fn nearest(given: &Given<'_>, card: &Scorecard) -> String {
+/// That none meets every objective, and which comes `nearest`.
+fn if_none(given: &Given<'_>, card: &Scorecard, nearest: Option<usize>) -> String {
     let failed = of_verdict(card, Judged::Fail);
     let lead = match (failed.len() == card.rows.len(), card.rows.len()) {
         (true, 1) => format!("{} does not meet every objective", given.name(0)),
@@ -351,16 +321,7 @@ fn nearest(given: &Given<'_>, card: &Scorecard) -> String {
         (false, 1) => format!("Whether {} meets every objective cannot be told", given.name(0)),
         (false, _) => "No policy is certain to meet every objective".to_owned(),
     };
-    let Some(best) = failed
-        .iter()
-        .copied()
-        .min_by(|&a, &b| {
-            distance(given, card, a)
-                .partial_cmp(&distance(given, card, b))
-                .unwrap_or(Ordering::Equal)
-        })
-        .filter(|_| failed.len() == card.rows.len())
-    else {
+    let Some(best) = nearest else {
         return format!("{lead}.");
     };
     let row = &card.rows[best];
@@ -430,33 +391,6 @@ fn undecided(given: &Given<'_>, card: &Scorecard) -> Option<String> {
         "Undecided, because an interval contains the bound or there is none: {}{more}.",
         shown.join("; ")
     ))
-}
-
-/// That a policy answers less well than the first one, where neither an objective nor the ranking asks for quality: what it saves may be
-/// saved on that.
-fn less_good(given: &Given<'_>, choice: usize) -> Option<String> {
-    /// A difference of quality below this is not told.
-    const NOTABLE: f64 = 0.005;
-    let metric = Metric::QUALITY;
-    let is_asked = given
-        .plan
-        .objectives
-        .iter()
-        .any(|o| o.metric.quantity() == metric.quantity())
-        || given.ranking.is_some_and(|ranking| ranking.metric == metric);
-    let paired = given
-        .paired(&metric, 0, choice, 1)
-        .filter(|_| choice != 0 && !is_asked)?;
-    let is_less = paired.verdict == Verdict::Lower && -paired.difference.value >= NOTABLE;
-    is_less.then(|| {
-        let quality = |p| format::value(metric.unit(), given.over_all(&metric, p).value);
-        format!(
-            "Its quality is lower: {}, and {} under {}.",
-            quality(choice),
-            quality(0),
-            given.name(0)
-        )
-    })
 }
 
 /// Names with commas, the first few.

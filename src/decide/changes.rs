@@ -105,15 +105,18 @@ pub(super) fn told(
     let count = |list: fn(&Changes) -> &Vec<(Goal, f64)>| changes.iter().filter(|of| !list(of).is_empty()).count();
     let (worse, better) = (count(|c| &c.now_fails), count(|c| &c.no_longer_fails));
     let of_all = |n: usize| format!("{n} of {} policies", namesakes.len());
+    let fail = |n: usize| if n == 1 { "fails" } else { "fail" };
     let objectives = match (worse, better) {
         _ if !has_objectives => ".".into(),
         (0, 0) if count(|c| &c.still_fails) > 0 => ": no policy fails an objective that it did not fail before.".into(),
         (0, 0) => ": no policy fails an objective.".into(),
-        (0, n) => format!(": {} no longer fail an objective that they failed.", of_all(n)),
-        (n, 0) => format!(": {} now fail an objective that they did not fail.", of_all(n)),
+        (0, n) => format!(": {} no longer {} an objective that failed.", of_all(n), fail(n)),
+        (n, 0) => format!(": {} now {} an objective that did not fail.", of_all(n), fail(n)),
         (n, m) => format!(
-            ": {} now fail an objective that they did not fail, {m} no longer fail one.",
-            of_all(n)
+            ": {} now {} an objective that did not fail, {m} no longer {} one.",
+            of_all(n),
+            fail(n),
+            fail(m)
         ),
     };
     let each = comparisons.iter().zip(changes);

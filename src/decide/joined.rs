@@ -10,6 +10,7 @@ use std::path::Path;
 
 use super::changes::{Changes, told};
 use super::compare::{Pair, Terms, are_billed_by_month, compare_pairs};
+use crate::experiment::differs::differences;
 use crate::report::{Goal, Joined, Judged, Measured, Metric, PolicyReport, Report, Scorecard, Scored, Unit, format};
 use crate::stats::compare::Side;
 use crate::stats::interval::Confidence;
@@ -132,6 +133,7 @@ pub fn join(first: &Report, second: &Report, names: [&str; 2]) -> Result<Report,
             format::relative(b / a - 1.0)
         )
     }));
+    headline.extend(differing(first, second));
     headline.push(what.into());
     report.scorecard = Scorecard {
         headline,
@@ -173,6 +175,37 @@ pub fn join(first: &Report, second: &Report, names: [&str; 2]) -> Result<Report,
     let more = second.models.iter().filter(|note| !first.models.contains(note));
     report.models.extend(more.cloned());
     Ok(report)
+}
+
+/// In what the experiments of the two results differ, and their other files: the first few places.
+fn differing(first: &Report, second: &Report) -> Option<String> {
+    /// More places than this are counted.
+    const MOST: usize = 4;
+    let of_files: Vec<String> = match (&first.given, &second.given) {
+        (Some(a), Some(b)) => differences(a, b).iter().map(ToString::to_string).collect(),
+        _ => Vec::new(),
+    };
+    let mut places = of_files;
+    // The experiment itself is the first of its files.
+    let others = second.inputs.iter().skip(1);
+    places.extend(others.filter_map(|now| {
+        let before = first.inputs.iter().skip(1).find(|before| before.name == now.name);
+        match before {
+            Some(before) if before.sha256 == now.sha256 => None,
+            Some(_) => Some(format!("the file {} (another content)", now.name)),
+            None => Some(format!("the file {} (was not read)", now.name)),
+        }
+    }));
+    let more = places.len().saturating_sub(MOST);
+    places.truncate(MOST);
+    match (places.is_empty(), more) {
+        (true, _) => None,
+        (false, 0) => Some(format!("The experiments differ in: {}.", places.join(", "))),
+        (false, more) => Some(format!(
+            "The experiments differ in: {}, and {more} more.",
+            places.join(", ")
+        )),
+    }
 }
 
 /// What became of the policy that the first result recommends: the cheapest that meets every objective.
@@ -389,6 +422,42 @@ mod tests {
     }
 
     #[test]
+    fn what_differs_in_the_experiments_is_named() {
+        let (mut first, mut second) = (with_residuals(), with_residuals());
+        let said = |first: &Report, second: &Report| {
+            let headline = join(first, second, ["a", "b"]).unwrap().scorecard.headline;
+            headline
+                .into_iter()
+                .find(|text| text.starts_with("The experiments differ"))
+        };
+        assert_eq!(said(&first, &second), None, "results of an earlier version");
+        let given = |wait: &str| Some(serde_json::json!({ "name": wait, "client": { "wait": wait } }));
+        (first.given, second.given) = (given("1s"), given("1s"));
+        assert_eq!(said(&first, &second), None);
+        second.given = given("2s");
+        let file = |of: &str| crate::report::Input {
+            name: "prices.json".into(),
+            sha256: of.into(),
+        };
+        first.inputs.push(file("a"));
+        second.inputs.push(file("b"));
+        assert_eq!(
+            said(&first, &second).unwrap(),
+            "The experiments differ in: client.wait (2s, was 1s), the file prices.json (another content)."
+        );
+        let many = |n: u32| {
+            Some(
+                (0..n)
+                    .map(|at| (format!("x{at}"), serde_json::Value::from(at)))
+                    .collect(),
+            )
+        };
+        (first.given, second.given) = (many(0), many(6));
+        let text = said(&first, &second).unwrap();
+        assert!(text.ends_with("x3 (3, was not given), and 3 more."), "{text}");
+    }
+
+    #[test]
     fn the_verdict_comes_first_with_the_objectives_that_fail_now() {
         let (first, mut second) = (with_residuals(), with_residuals());
         let judged = second.objectives.iter_mut().find(|o| o.judged == Judged::Pass).unwrap();
@@ -399,7 +468,7 @@ mod tests {
         let n = first.policies.len();
         assert_eq!(
             said[0],
-            format!("b against a: 1 of {n} policies now fail an objective that they did not fail.")
+            format!("b against a: 1 of {n} policies now fails an objective that did not fail.")
         );
         let line = said
             .iter()

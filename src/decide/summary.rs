@@ -141,6 +141,7 @@ pub fn report_of<F: Finished>(loaded: &Loaded, plan: &Plan, runs: &F) -> Result<
         experiment: loaded.experiment.name.clone(),
         about: loaded.experiment.about.clone(),
         inputs: loaded.inputs.clone(),
+        given: loaded.given(),
         seed: plan.seed,
         replications_planned: runs.planned(),
         replications_finished: complete.len() as u64,

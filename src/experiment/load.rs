@@ -19,6 +19,7 @@ use std::sync::Arc;
 
 use super::file::{ClassSpec, Experiment};
 use super::model::{BUILT_IN_PRICES, BUILT_IN_PRICES_SOURCE, ModelFile};
+use crate::form::comments::blank_comments;
 use crate::form::diagnose::{self, Seg};
 use crate::form::laws::Columns;
 use crate::form::own::OwnParts;
@@ -179,6 +180,11 @@ impl Loaded {
             scripts: Scripts::new(),
             own,
         }
+    }
+
+    /// The experiment's text as JSON, whatever its comments; nothing if it is not.
+    pub fn given(&self) -> Option<serde_json::Value> {
+        serde_json::from_str(&blank_comments(&self.text)).ok()
     }
 
     /// The rows of the trace that `arrivals` replay, if they replay one that has been loaded.

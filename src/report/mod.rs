@@ -92,6 +92,9 @@ pub struct Report {
     pub about: String,
     /// The files that the result was made from.
     pub inputs: Vec<Input>,
+    /// The experiment as it was run: its file, with what the command line set in it; absent in a result of an earlier version.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub given: Option<serde_json::Value>,
     /// The seed that every draw of the run is made from.
     pub seed: u64,
     /// Replications asked for.

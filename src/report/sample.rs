@@ -15,6 +15,7 @@ pub(crate) fn sample() -> Report {
     ];
     let policies: Vec<PolicyReport> = names.iter().enumerate().map(|(i, name)| policy(i, *name)).collect();
     Report {
+        given: None,
         outside: Vec::new(),
         scheduled: Vec::new(),
         uncertain: Vec::new(),

@@ -54,6 +54,7 @@ pub(crate) fn sample() -> Report {
         ),
     ];
     Report {
+        given: None,
         outside: Vec::new(),
         scheduled: Vec::new(),
         uncertain: vec![

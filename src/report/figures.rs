@@ -304,11 +304,27 @@ fn by_policy(report: &Report, mark: impl Fn(&PolicyReport, bool) -> Mark) -> Vec
     grey.chain(named).collect()
 }
 
-/// A name cut to so many characters.
+/// A name cut to so many characters. Where two results are on one page, the end of a name says which of them it is of, and is kept.
 fn shortened(name: &str, most: usize) -> String {
-    if name.chars().count() <= most {
+    let length = |text: &str| text.chars().count();
+    if length(name) <= most {
         return name.into();
     }
-    let kept: String = name.chars().take(most - 1).collect();
-    format!("{}…", kept.trim_end())
+    let cut = |text: &str, most: usize| {
+        let kept: String = text.chars().take(most - 1).collect();
+        format!("{}…", kept.trim_end())
+    };
+    match name.rsplit_once(" (").filter(|(_, of)| of.ends_with(')')) {
+        Some((policy, of)) => {
+            let of = match length(of) {
+                n if n > most / 2 => format!("(…{}", of.chars().skip(n - most / 2 + 1).collect::<String>()),
+                _ => format!("({of}"),
+            };
+            match most - length(&of) - 1 {
+                room if length(policy) <= room => format!("{policy} {of}"),
+                room => format!("{} {of}", cut(policy, room)),
+            }
+        }
+        None => cut(name, most),
+    }
 }

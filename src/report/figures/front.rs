@@ -30,7 +30,9 @@ pub struct Front {
 /// The cost that the policies are compared by: of a month, or where a run says nothing of a month, of 1,000 requests.
 pub(super) fn cost(report: &Report) -> Metric {
     let month = |policy: &PolicyReport| estimate(policy, &Metric::COST_PER_MONTH).value.is_finite();
-    if report.policies.iter().any(month) {
+    // A month of another traffic is another bill, whatever the policies are worth.
+    let is_of_one_traffic = report.joined.as_ref().is_none_or(|joined| joined.traffic.is_none());
+    if is_of_one_traffic && report.policies.iter().any(month) {
         Metric::COST_PER_MONTH
     } else {
         Metric::COST_PER_1K

@@ -17,6 +17,28 @@ fn folder(from: &str, to: &str) -> tempfile::TempDir {
     folder
 }
 
+/// What a program reads from standard output is the file of the same name, and where the report is goes elsewhere.
+#[test]
+fn a_result_in_a_form_for_programs_is_all_that_is_printed() {
+    let folder = folder("everything", "mine");
+    let run = |args: &[&str]| simcap(folder.path(), args);
+    for (form, file) in [
+        ("json", "result.json"),
+        ("csv", "metrics.csv"),
+        ("markdown", "summary.md"),
+    ] {
+        let output = run(&["run", "x.json", "--replications", "2", "--format", form]);
+        assert_eq!(output.status.code(), Some(0), "{form}");
+        let kept = std::fs::read(folder.path().join("reports/mine").join(file)).unwrap();
+        assert_eq!(text(&output.stdout), text(&kept), "{form}");
+        assert!(text(&output.stderr).starts_with("Report: reports/mine"), "{form}");
+        let output = run(&["report", "reports/mine", "--format", form]);
+        assert_eq!(text(&output.stdout), text(&kept), "{form} of a result");
+    }
+    let output = run(&["run", "x.json", "--format", "json", "-q"]);
+    assert_eq!(output.status.code(), Some(2), "two ways to print at once");
+}
+
 #[test]
 fn a_run_leaves_its_report_and_is_quiet_on_standard_error() {
     let folder = folder("everything", "mine");

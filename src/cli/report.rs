@@ -5,8 +5,10 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 use clap::Args;
 
+use super::many::Form;
 use super::open::open;
-use super::{Done, Exit, Failure, print, style};
+use super::run::{differences, show};
+use super::{Done, Exit, Failure, print};
 use crate::decide::{join, name_of};
 use crate::import::source::{self, MOST_OF_JSON};
 use crate::report::{self, html, json, terminal, write};
@@ -25,6 +27,10 @@ pub(super) struct Report {
     /// Write every plot to this folder too, as pictures in SVG
     #[arg(long, value_name = "DIR")]
     svg: Option<PathBuf>,
+    /// What to print besides: the first screen, the figures of all policies, the whole result or a summary; of two results how they compare [default: of
+    /// two results a table]
+    #[arg(long, value_enum)]
+    format: Option<Form>,
     /// Open the page
     #[arg(long)]
     open: bool,
@@ -37,9 +43,19 @@ impl Report {
             None => (read(&first)?, first.with_file_name("report.html")),
             Some(second) => (joined(&first, &file_of(second))?, PathBuf::from("comparison.html")),
         };
-        if self.second.is_some() {
-            print(&terminal::comparison(&report, &style()))?;
+        match (self.format, &self.second) {
+            (form, Some(_)) => differences(form.unwrap_or(Form::Table), &report)?,
+            (Some(form), None) => show(form, terminal::screen, &report)?,
+            (None, None) => {}
         }
+        // What a program reads is nothing else.
+        let say = |text: String| match self.format {
+            None | Some(Form::Table) => print(&text),
+            Some(Form::Csv | Form::Json | Form::Markdown) => {
+                tell!("{}", text.trim());
+                Ok(())
+            }
+        };
         let page = html::render(&report).context("cannot draw the report")?;
         let out = match (self.out, beside.file_name()) {
             (Some(folder), Some(name)) if is_folder(&folder) => folder.join(name),
@@ -60,11 +76,11 @@ impl Report {
         let folder = out.parent().filter(|folder| !folder.as_os_str().is_empty());
         write::write_all(folder.unwrap_or(Path::new(".")), &[(name, page.into_bytes())])
             .with_context(|| format!("cannot write {}", out.display()))?;
-        print(&format!("Report: {}\n", out.display()))?;
+        say(format!("Report: {}\n", out.display()))?;
         if let Some(folder) = &self.svg {
             let pictures = html::pictures(&report).context("cannot draw the plots")?;
             write::write_all(folder, &pictures).with_context(|| format!("cannot write to {}", folder.display()))?;
-            print(&format!("Plots: {} pictures in {}\n", pictures.len(), folder.display()))?;
+            say(format!("Plots: {} pictures in {}\n", pictures.len(), folder.display()))?;
         }
         if self.open {
             open(&out);

@@ -18,8 +18,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use anyhow::Context;
 use clap::Args;
 
+use super::many::{Form, Shown};
 use super::open::open as open_page;
-use super::{Done, Exit, Failure, note_unused, print, style, traces};
+use super::{Done, Exit, Failure, note_unused, print, traces};
 use crate::decide;
 use crate::decide::precision::{Wanted, unseen, wanted};
 use crate::engine::replicate::{Finished, Sink, replicate_into};
@@ -32,10 +33,11 @@ use crate::experiment::pilot::warmed;
 use crate::experiment::settings::Setting;
 use crate::form::own::OwnParts;
 use crate::kernel::time::{Span, Time};
+use crate::report::terminal::Style;
 use crate::report::text::clean;
 use crate::report::{Judged, Report, csv, format, html, json, markdown, terminal, write};
 use baseline::Baseline;
-pub(super) use compare::Compare;
+pub(super) use compare::{Compare, differences};
 use of::Of;
 use spill::{Left, Spill, SpillError};
 use stop::NOTHING;
@@ -58,6 +60,10 @@ pub(super) struct Run {
     /// Print only what follows from the run
     #[arg(long, short, conflicts_with = "full")]
     quiet: bool,
+    /// What to print: the first screen, or the figures of all policies, the whole result, or a summary; but for the first, where the report is
+    /// goes to standard error
+    #[arg(long, value_enum, default_value_t = Form::Table, conflicts_with_all = ["full", "quiet"])]
+    format: Form,
     /// Go on with the run in that folder that was stopped or killed: its finished replications are not run again
     #[arg(long)]
     resume: bool,
@@ -137,23 +143,31 @@ impl Run {
             return Err(anyhow::anyhow!(why).into());
         };
         let done = write(&report, &folder, &stop)?;
-        let shown = match (self.full, self.quiet) {
+        let table = match (self.full, self.quiet) {
             (true, _) => terminal::full,
             (false, true) => terminal::headline,
             (false, false) => terminal::screen,
         };
-        print(&shown(&report, &style()))?;
+        show(self.format, table, &report)?;
+        // What a program reads is nothing else.
+        let say = |text: String| match self.format {
+            Form::Table => print(&text),
+            Form::Csv | Form::Json | Form::Markdown => {
+                tell!("{}", text.trim());
+                Ok(())
+            }
+        };
         if self.open && done == Written::All {
             open_page(&folder.join(PAGE));
         }
         match done {
             Written::All if self.quiet => {}
-            Written::All => print(&format!("\nReport: {}\n", folder.join(PAGE).display()))?,
-            Written::ButThePage => print(&format!("\nReport, without its page: {}\n", folder.display()))?,
+            Written::All => say(format!("\nReport: {}\n", folder.join(PAGE).display()))?,
+            Written::ButThePage => say(format!("\nReport, without its page: {}\n", folder.display()))?,
         }
         ended.interrupted = !is_complete || done == Written::ButThePage;
         if ended.interrupted {
-            print(&format!(
+            say(format!(
                 "\nInterrupted: the finished replications are kept. Go on with: {}\n",
                 again::command()
             ))?;
@@ -164,7 +178,7 @@ impl Run {
             // A result that was interrupted is nothing to hold others against.
             if let Some(baseline) = &self.save_baseline {
                 let kept = baseline.save(json::to_json(&report))?;
-                print(&format!("Baseline: {}\n", kept.display()))?;
+                say(format!("Baseline: {}\n", kept.display()))?;
             }
         }
         Ok(exit(&report, ended))
@@ -412,6 +426,16 @@ fn write(report: &Report, folder: &Path, stop: &Stop) -> Result<Written, Failure
     let page = html::render(report).context("cannot draw the report")?;
     write(&[(PAGE.to_owned(), page.into_bytes())])?;
     Ok(Written::All)
+}
+
+/// Prints a result in that form; `table` makes the text of it.
+pub(super) fn show(format: Form, table: fn(&Report, &Style) -> String, report: &Report) -> Result<(), Failure> {
+    format.print(&Shown {
+        table: &|style| table(report, style),
+        csv: &|| csv::figures(report),
+        json: &|| Ok(json::to_json(report)),
+        markdown: &|| markdown::render(report),
+    })
 }
 
 /// How a run ends whose report is `report`, after saying what made it end badly.

@@ -13,6 +13,11 @@ use crate::stats::interval::Estimate;
 use crate::stats::sorting;
 use crate::words::{BoundKind, Metric};
 
+/// The first of the [`tables`]: every figure of every policy, one a row, with its interval.
+pub fn figures(report: &Report) -> String {
+    metrics(&report.policies, report.code())
+}
+
 /// Every table, as the name of its file and its text.
 pub fn tables(report: &Report) -> Vec<(&'static str, String)> {
     let (policies, code) = (&report.policies, report.code());

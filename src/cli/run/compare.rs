@@ -70,11 +70,11 @@ impl Compare {
         }
         let [(a, first), (b, second)] = &reports[..] else {
             let report = &reports[0].1;
-            show(self.format, report)?;
+            differences(self.format, report)?;
             return Ok(exit(report, ended));
         };
         let report = together([a.clone(), b.clone()], [first, second])?;
-        show(self.format, &report)?;
+        differences(self.format, &report)?;
         let now_fails = report.joined.as_ref().is_some_and(|joined| joined.now_fails);
         Ok(match exit(&report, ended) {
             // What failed before fails on its own account.
@@ -86,7 +86,7 @@ impl Compare {
 }
 
 /// Prints the differences of `report`.
-fn show(format: Form, report: &Report) -> Result<(), Failure> {
+pub(in crate::cli) fn differences(format: Form, report: &Report) -> Result<(), Failure> {
     format.print(&Shown {
         table: &|style| terminal::comparison(report, style),
         csv: &|| csv::compared(report),

@@ -267,6 +267,14 @@ impl Requests {
     /// Says of one policy what its stories do not.
     fn note(&self, plan: &Plan, of: &Gathered) -> Result<(), Failure> {
         let name = crate::report::text::clean(&plan.scenarios[of.policy].name);
+        // Only one replication is looked at.
+        let within = match plan.replications {
+            0 | 1 => String::new(),
+            all => format!(
+                ", in replication {} of {all}, numbered from 0",
+                self.replication.unwrap_or(0)
+            ),
+        };
         let told = |id| of.stories.iter().any(|story: &Story| story.id == id);
         match &of.matching {
             None => {
@@ -291,12 +299,12 @@ impl Requests {
                     false => format!("; --policy looks under another: {}", others.join(", ")),
                 };
                 tell!(
-                    "note: no request like that under `{name}`{}",
+                    "note: no request like that under `{name}`{within}{}",
                     crate::report::text::clean(&more)
                 );
             }
             Some(matching) if *matching > of.stories.len() as u64 => tell!(
-                "note: {} of the {} requests under `{name}` that are asked for",
+                "note: {} of the {} requests under `{name}` that are asked for{within}",
                 of.stories.len(),
                 format::count(*matching)
             ),

@@ -1,7 +1,7 @@
 //! `simcap kinds --find`: a search of every page by words.
 //!
 //! Every word must be found somewhere on a page. A page counts for each word the best place that has it: its name, its title, a
-//! field's name, what a field means, its text. Small letters and capitals are alike; a word is found inside longer ones too.
+//! field's name, what kind of part it is of, what a field means, its text. Small letters and capitals are alike; a word is found inside longer ones too.
 
 use crate::stats::sorting;
 use serde_json::Value;
@@ -24,6 +24,9 @@ const SHOWN: usize = 20;
 /// The most names that are told when nothing is found.
 const NEAREST: usize = 3;
 
+/// The name of a part of the user's own, in every kind.
+const OWN: &str = "own";
+
 /// What a word counts where it is found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Place {
@@ -31,6 +34,8 @@ enum Place {
     FieldsDoc = 2,
     FieldsName = 4,
     Title = 8,
+    /// What kind of thing the page is of: of a breaker, all breakers.
+    Kind = 12,
     PartOfName = 16,
     Name = 32,
 }
@@ -105,13 +110,21 @@ fn entries(listed: &[Listed<'_>], schema: &Value) -> Result<Vec<Entry>, Failure>
             .map(|field| (field.path, plain(&field.says)))
             .collect()
     };
-    let mut entries = Vec::new();
+    let mut entries: Vec<Entry> = Vec::new();
     for kind in listed {
         for page in kind.kind.pages {
+            // A part of one's own is the same in every kind.
+            if page.name == OWN && entries.iter().any(|known| known.name == OWN) {
+                continue;
+            }
             let manual = kinds::page_of(page);
             entries.push(Entry {
                 name: page.name.to_owned(),
-                what: kind.words(),
+                what: if page.name == OWN {
+                    "any part".to_owned()
+                } else {
+                    kind.words()
+                },
                 title: plain(&manual.title),
                 fields: told(kind.parameters(page.name, schema)),
                 text: manual.words().skip(1).map(plain).collect(),
@@ -168,6 +181,15 @@ impl Entry {
         let places = [
             (Place::Name, self.name.to_lowercase() == word),
             (Place::PartOfName, has(&self.name)),
+            (
+                Place::Kind,
+                self.what == word
+                    || self
+                        .what
+                        .strip_suffix('y')
+                        .is_some_and(|stem| word == format!("{stem}ies"))
+                    || word == format!("{}s", self.what),
+            ),
             (Place::Title, has(&self.title)),
             (Place::FieldsName, self.fields.iter().any(|(name, _)| has(name))),
             (Place::FieldsDoc, self.fields.iter().any(|(_, says)| has(says))),

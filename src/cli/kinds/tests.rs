@@ -195,3 +195,16 @@ fn a_search_ranks_names_before_text_and_helps_where_nothing_is_found() {
     let nothing = found("exponentail").unwrap_err().to_string();
     assert!(nothing.contains("`exponential`"), "{nothing}");
 }
+
+#[test]
+fn a_kind_is_found_by_its_name_before_what_only_speaks_of_it() {
+    let schema = schema();
+    let listed = places::listed(&schema);
+    let found = |word: &str| find::find(word, &listed, &schema).unwrap();
+    let text = found("breaker");
+    let at = |part: &str| text.find(part).unwrap_or(usize::MAX);
+    assert!(at("hystrix (breaker)") < at("own (any part)"), "{text}");
+    assert_eq!(text.matches("\nown (").count(), 1, "{text}");
+    assert!(found("breakers").contains("hystrix (breaker)"));
+    assert!(found("policies").contains("round_robin (policy)"));
+}

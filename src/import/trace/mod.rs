@@ -19,6 +19,7 @@ mod prefixes;
 mod records;
 mod sorted;
 mod spill;
+mod steps;
 mod tidy;
 mod unzstd;
 mod utf16;
@@ -45,6 +46,7 @@ use metrics::Metrics;
 use prefixes::Prefixes;
 use records::{Delimited, Objects, Records};
 use sorted::Sorter;
+use steps::Steps;
 use utf16::Utf16;
 
 /// A note on where a trace of this file name is published, if it is a known one.
@@ -262,7 +264,7 @@ fn take_rows(records: &mut dyn Records, reading: &Reading) -> Result<Trace, Trac
     let lost = |error: io::Error| TraceError::Source(error.to_string());
     let (mut first, mut count, mut aside, mut failed, mut others, mut bad) = (None, 0, 0, 0, 0, 0);
     let (mut is_dated, mut has_no_zone) = (false, false);
-    let (mut before, mut least) = (None, None::<u64>);
+    let mut steps = Steps::default();
     let (mut without_tokens, mut without_requests) = (0_u64, 0_u64);
     loop {
         let line = match records.next() {
@@ -321,8 +323,7 @@ fn take_rows(records: &mut dyn Records, reading: &Reading) -> Result<Trace, Trac
                     prefixes.add(records, input);
                 }
                 if columns.requests.is_some() {
-                    let gap = before.replace(at).map_or(0, |before: i64| at.abs_diff(before));
-                    least = [least, Some(gap).filter(|gap| *gap > 0)].into_iter().flatten().min();
+                    steps.look(at);
                     without_tokens += u64::from(many > 0 && input == 0 && output == 0);
                     without_requests += u64::from(many == 0 && (input > 0 || output > 0));
                 }
@@ -370,9 +371,13 @@ fn take_rows(records: &mut dyn Records, reading: &Reading) -> Result<Trace, Trac
         failed,
         bad,
         has_no_zone,
-        counted_over: columns.requests.as_ref().map(|_| Span::from_nanos(least.unwrap_or(0))),
+        counted_over: columns
+            .requests
+            .as_ref()
+            .map(|_| Span::from_nanos(steps.least.unwrap_or(0))),
         ..Facts::default()
     };
+    notes.extend(steps.missing());
     notes.extend(columns.requests.as_ref().map(|column| {
         format!(
             "each of its rows is several requests (`{}`), which share its tokens evenly: how lengths differ within a row cannot be told, so tails that long \

@@ -265,3 +265,64 @@ fn a_budget_that_is_spent_is_said() {
         "{code} {out} {error}"
     );
 }
+
+/// Forty users of a closed loop: what grows is they, and neither they nor what is carried is in proportion to the requests that come.
+#[test]
+fn users_who_wait_are_counted_in_users() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut experiment = server();
+    experiment["traffic"]["arrivals"] =
+        json!({ "closed_loop": { "users": 40, "think": { "exponential": { "mean": "1s" } } } });
+    experiment["objectives"] = json!([{ "metric": "e2e.mean", "at_most": "200ms" }]);
+    let (code, said, _) = capacity(folder.path(), &experiment, &["--precision", "10%"]);
+    assert_eq!(code, 0, "{said}");
+    let (_, policy) = found(folder.path(), &experiment, &[]);
+    let (users, times) = (
+        policy["counted"]["value"].as_f64().unwrap(),
+        policy["times"]["value"].as_f64().unwrap(),
+    );
+    assert!((users - 40.0 * times).abs() < 1e-9, "{policy}");
+    // N = X (R + Z): with R of 200 ms ten servers of 100 ms are nearly always busy.
+    assert!((100.0..121.0).contains(&users), "{users}");
+    let first = said.lines().next().unwrap();
+    assert!(
+        first.starts_with(&format!("it carries {} users", users.floor())) && first.contains("today's 40; all requests"),
+        "{said}"
+    );
+}
+
+/// Of two quotas the one that is reached is named, and the other is next.
+#[test]
+fn the_quota_that_is_reached_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut experiment = server();
+    experiment["providers"]["p"]["load"] = json!([]);
+    experiment["providers"]["p"]["limits"] = json!([
+        { "token_bucket": { "unit": "requests", "rate": "3000/min", "burst": 10 } },
+        { "token_bucket": { "unit": "tokens", "rate": "90000/min", "burst": 1000 } },
+    ]);
+    experiment["objectives"] = json!([{ "metric": "error_rate", "at_most": "5%" }]);
+    let (_, policy) = found(folder.path(), &experiment, &[]);
+    let limits: Vec<&str> = (policy["limits"].as_array().unwrap().iter())
+        .map(|limit| limit["what"].as_str().unwrap())
+        .collect();
+    assert!(
+        limits[0].contains("3,000 requests") && limits[1].contains("90,000 tokens") && limits.len() == 2,
+        "{limits:?}"
+    );
+}
+
+/// Traffic that comes in one of three stretches: its mean is not what must be carried.
+#[test]
+fn traffic_that_is_uneven_is_said_to_be() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut experiment = server();
+    experiment["traffic"]["arrivals"] = json!({ "schedule": { "points": [
+        { "at": "0s", "rate": "10/s" }, { "at": "20s", "rate": "40/s" }, { "at": "40s", "rate": "10/s" },
+    ] } });
+    let (_, said, _) = capacity(folder.path(), &experiment, &["--precision", "10%"]);
+    let second = said.lines().nth(1).unwrap();
+    assert!(second.starts_with("Traffic is uneven then: "), "{said}");
+    let (_, said, _) = capacity(folder.path(), &server(), &["--precision", "10%"]);
+    assert!(!said.contains("uneven"), "{said}");
+}

@@ -315,7 +315,7 @@ fn a_comparison_is_also_for_other_programs() {
 
     let markdown = of("markdown");
     assert!(
-        markdown.contains("\n**far against near: 1 of 1 policies now fail an objective"),
+        markdown.contains("\n**far against near: 1 of 1 policies now fails an objective"),
         "{markdown}"
     );
     assert!(
@@ -435,7 +435,7 @@ fn a_change_is_held_against_a_baseline() {
     );
     let (code, said, _) = run(&["compare", "far.json", "--baseline", "main"]);
     assert!(
-        code == Some(1) && said.contains("1 of 1 policies now fail an objective"),
+        code == Some(1) && said.contains("1 of 1 policies now fails an objective"),
         "{said}"
     );
     // Two experiments, either of which may be a result; one that fails what it failed before is no regression.

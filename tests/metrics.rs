@@ -368,8 +368,8 @@ fn what_is_asked_for_is_in_every_form_of_the_report() {
         "e2e.p99.9{class=chat,window=before}",
         "tpot.p90",
     ];
-    assert_eq!(names[19..], beyond);
-    assert_eq!(names[18], "quality");
+    assert_eq!(names[20..], beyond);
+    assert_eq!(names[19], "quality");
     let different = result["comparisons"][0]["differences"].as_array().unwrap();
     assert_eq!(different.len(), names.len());
     for name in beyond {

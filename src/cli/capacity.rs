@@ -302,6 +302,8 @@ impl CapacityArgs {
                 Unit::PerSecond
             },
             today: declared.filter(|_| smallest.is_none()),
+            is_declared: declared.is_some(),
+            counted_in: asked::counted_in(base, stream).filter(|_| smallest.is_none() && declared.is_none()),
             carries: smallest
                 .as_ref()
                 .map(|(_, times)| declared.map_or(f64::NAN, |declared| declared * times)),

@@ -179,7 +179,11 @@ impl DrillArgs {
             Some(domain) => Ok(domain.clone()),
             None => {
                 let refusal = crate::form::build::Refusal::unknown("failure domain", name, &names);
-                Err(Failure::Input(format!("--of: {}", refusal.message)))
+                Err(Failure::Input(format!(
+                    "--of: {}; there are {}",
+                    refusal.message,
+                    names.join(", ")
+                )))
             }
         };
         self.of.iter().map(one).collect()

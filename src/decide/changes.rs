@@ -1,7 +1,7 @@
 //! What became of each policy from one result to another: the first sentences of a page of two results.
 //!
-//! An objective is one that fails now, one that fails no longer, or one that fails still, by the verdicts of the two results; what is open in
-//! both is not told. Left out: how sure a change of verdict is, which the intervals beside the figures say.
+//! An objective is one that fails now, one that fails no longer, one that fails still, or one that was met and is open now, by the verdicts of the
+//! two results; what is open in both is not told. Left out: how sure a change of verdict is, which the intervals beside the figures say.
 
 use super::compare::{Terms, in_short};
 use crate::report::{Code, Comparison, Goal, Judged, Metric, PolicyReport, Report, format};
@@ -11,6 +11,8 @@ pub(super) struct Changes {
     now_fails: Vec<(Goal, f64)>,
     no_longer_fails: Vec<(Goal, f64)>,
     still_fails: Vec<(Goal, f64)>,
+    /// Those that it met, and of which it cannot be told now.
+    now_open: Vec<(Goal, f64)>,
     /// Those that it fails now and are not asked of it.
     fails_unasked: Vec<(Goal, f64)>,
 }
@@ -23,18 +25,17 @@ impl Changes {
             now_fails: Vec::new(),
             no_longer_fails: Vec::new(),
             still_fails: Vec::new(),
+            now_open: Vec::new(),
             fails_unasked: Vec::new(),
         };
         for now in second.objectives.iter().filter(|o| o.policy == policy) {
-            let failed = before
-                .iter()
-                .find(|o| o.goal() == now.goal())
-                .map(|o| o.judged == Judged::Fail);
-            let list = match (failed, now.judged == Judged::Fail) {
-                (Some(true), true) => &mut changes.still_fails,
-                (Some(true), false) => &mut changes.no_longer_fails,
-                (Some(false) | None, true) => &mut changes.now_fails,
-                (Some(false) | None, false) => continue,
+            let was = before.iter().find(|o| o.goal() == now.goal()).map(|o| o.judged);
+            let list = match (was, now.judged) {
+                (Some(Judged::Fail), Judged::Fail) => &mut changes.still_fails,
+                (Some(Judged::Fail), Judged::Pass | Judged::Undecided) => &mut changes.no_longer_fails,
+                (Some(Judged::Pass | Judged::Undecided) | None, Judged::Fail) => &mut changes.now_fails,
+                (Some(Judged::Pass), Judged::Undecided) => &mut changes.now_open,
+                (Some(Judged::Pass | Judged::Undecided) | None, Judged::Pass | Judged::Undecided) => continue,
             };
             list.push((now.goal(), now.estimate.value));
         }
@@ -78,6 +79,7 @@ impl Changes {
             ("now fails", &self.now_fails),
             ("no longer fails", &self.no_longer_fails),
             ("still fails", &self.still_fails),
+            ("met before, and cannot be told now:", &self.now_open),
             ("now fails, where it is not asked of it,", &self.fails_unasked),
         ];
         let parts = parts.iter().filter(|(_, list)| !list.is_empty());
@@ -106,10 +108,19 @@ pub(super) fn told(
     let (worse, better) = (count(|c| &c.now_fails), count(|c| &c.no_longer_fails));
     let of_all = |n: usize| format!("{n} of {} policies", namesakes.len());
     let fail = |n: usize| if n == 1 { "fails" } else { "fail" };
+    let open = match count(|c| &c.now_open) {
+        0 => String::new(),
+        n => format!(
+            ", and of {} it cannot be told any more whether one that was met is",
+            of_all(n)
+        ),
+    };
     let objectives = match (worse, better) {
         _ if !has_objectives => ".".into(),
-        (0, 0) if count(|c| &c.still_fails) > 0 => ": no policy fails an objective that it did not fail before.".into(),
-        (0, 0) => ": no policy fails an objective.".into(),
+        (0, 0) if count(|c| &c.still_fails) > 0 => {
+            format!(": no policy fails an objective that it did not fail before{open}.")
+        }
+        (0, 0) => format!(": no policy fails an objective that is asked of it{open}."),
         (0, n) => format!(": {} no longer {} an objective that failed.", of_all(n), fail(n)),
         (n, 0) => format!(": {} now {} an objective that did not fail.", of_all(n), fail(n)),
         (n, m) => format!(

@@ -32,8 +32,10 @@ pub(super) struct Terms<'a> {
     pub(super) code: Option<Code>,
     /// Whether all met as many requests: if not, nothing is said of what grows with them.
     pub(super) same_traffic: bool,
-    /// Whether all say what a month costs, or nothing costs anything: if not, what is said of costs is of 1,000 requests.
+    /// Whether all say what a month costs, or nothing costs anything: if not, what is said of costs is of 1,000.
     pub(super) by_month: bool,
+    /// What the costs of 1,000 are told of: requests, or answers.
+    pub(super) of_1k: &'a Metric,
 }
 
 /// Whether all of these say what a month costs, or none costs anything.
@@ -130,7 +132,7 @@ fn place(metric: &Metric, terms: Terms<'_>) -> Option<u8> {
         return None;
     }
     let own = match metric {
-        metric if !(terms.same_traffic && terms.by_month) && *metric == Metric::COST_PER_1K => {
+        metric if !(terms.same_traffic && terms.by_month) && metric == terms.of_1k => {
             Metric::COST_PER_MONTH.as_standard()?.spoken
         }
         metric => metric.as_standard().and_then(|standard| standard.spoken),
@@ -199,6 +201,11 @@ fn sentence(policy: &str, baseline: &str, differences: &[Difference], terms: Ter
             parts.push(format!("{what}{}", join(list)));
         }
     }
+    if parts.is_empty() && !terms.same_traffic {
+        return format!(
+            "{policy} against {baseline}: beside what follows from the traffic, the runs cannot tell them apart."
+        );
+    }
     if parts.is_empty() {
         return format!("{policy} against {baseline}: the runs cannot tell them apart.");
     }
@@ -255,7 +262,10 @@ pub(super) fn in_short(of: &Comparison, terms: Terms<'_>) -> String {
     let parts = parts.iter().filter(|(_, list)| !list.is_empty());
     let parts: Vec<String> = parts.map(|(what, list)| format!("{what}{}", join(list))).collect();
     if parts.is_empty() {
-        "no difference that stands and matters".into()
+        match terms.same_traffic {
+            true => "no difference that stands and matters".into(),
+            false => "beside what follows from the traffic no difference that stands and matters".into(),
+        }
     } else {
         parts.join("; ")
     }
@@ -296,6 +306,8 @@ mod tests {
         Side::of_replications(values, Confidence::P95)
     }
 
+    static OF_1K: Metric = Metric::COST_PER_1K;
+
     fn terms<'a>(metrics: &'a [&'a Metric], by_month: bool) -> Terms<'a> {
         Terms {
             metrics,
@@ -305,6 +317,7 @@ mod tests {
             code: None,
             same_traffic: true,
             by_month,
+            of_1k: &OF_1K,
         }
     }
 

@@ -136,6 +136,7 @@ impl<'a> Figures<'a> {
             Quantity::Goodput => (self.good as f64, self.seconds),
             Quantity::AttemptsPerRequest => (self.attempts.iter().sum::<u64>() as f64, requests()),
             Quantity::CostPer1k => (self.cost as f64, requests()),
+            Quantity::CostPer1kAnswers => (self.cost as f64, successes as f64),
             Quantity::CostPerMonth => (self.cost as f64, self.seconds),
             // Nothing unless every success is rated.
             Quantity::Quality if self.rated != successes => (f64::NAN, f64::NAN),
@@ -209,7 +210,7 @@ pub(super) fn kind(metric: &Metric) -> Kind {
         Quantity::Throughput | Quantity::Goodput => Kind::Ratio(1.0, 1.0),
         Quantity::AttemptsPerRequest | Quantity::TurnsPerDialogue => Kind::Positive(1.0, 1.0),
         Quantity::CostPerDialogue => Kind::Positive(1.0, PICO),
-        Quantity::CostPer1k => Kind::Positive(1e3, PICO),
+        Quantity::CostPer1k | Quantity::CostPer1kAnswers => Kind::Positive(1e3, PICO),
         Quantity::CostPerMonth | Quantity::SavedPerMonth => Kind::Positive(MONTH_DAYS * 86_400.0, PICO),
         Quantity::Quality => Kind::Ratio(1.0, 1e6),
     }

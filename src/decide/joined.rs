@@ -11,7 +11,9 @@ use std::path::Path;
 use super::changes::{Changes, told};
 use super::compare::{Pair, Terms, are_billed_by_month, compare_pairs};
 use crate::experiment::differs::differences;
-use crate::report::{Goal, Joined, Judged, Measured, Metric, PolicyReport, Report, Scorecard, Scored, Unit, format};
+use crate::report::{
+    Goal, Joined, Judged, Measured, Metric, PolicyReport, Report, Scorecard, Scored, Unit, cost_of_1k, format,
+};
 use crate::stats::compare::Side;
 use crate::stats::interval::Confidence;
 
@@ -67,6 +69,7 @@ pub fn join(first: &Report, second: &Report, names: [&str; 2]) -> Result<Report,
     let traffic = traffic(first, second);
     let goals = [first, second].into_iter().flat_map(|report| &report.scorecard.goals);
     let bounded: Vec<Metric> = goals.map(|goal| goal.metric.clone()).collect();
+    let of_1k = cost_of_1k(namesakes.iter().flat_map(|(a, b)| [*a, *b]));
     let terms = Terms {
         metrics: &metrics,
         bounded: &bounded,
@@ -74,6 +77,7 @@ pub fn join(first: &Report, second: &Report, names: [&str; 2]) -> Result<Report,
         matters: MATTERS,
         code: first.code(),
         same_traffic: traffic.is_none(),
+        of_1k: &of_1k,
         by_month: are_billed_by_month(namesakes.iter().flat_map(|(a, b)| [*a, *b])),
     };
     let both = [first, second];
@@ -111,13 +115,16 @@ pub fn join(first: &Report, second: &Report, names: [&str; 2]) -> Result<Report,
         }
     }
     let how = if paired {
-        "The same seed, times and arrivals: compared replication by replication."
+        "The same seed, times and arrivals: compared replication by replication.".to_owned()
     } else {
-        "They did not meet the same requests at the same times (seed, warm-up, length or traffic differ): the two are independent, and the \
-         intervals of the differences wider for it."
+        format!(
+            "They did not meet the same requests at the same times ({}): the two are independent, and the intervals of the differences wider \
+             for it.",
+            unpaired(first, second)
+        )
     };
     let none = "They have no policy of the same name, and nothing is compared.";
-    let what = if namesakes.is_empty() { none } else { how };
+    let what = if namesakes.is_empty() { none.to_owned() } else { how };
     let mut headline = vec![format!("{} against {}{}", names[1], names[0], told.0)];
     headline.extend(recommended(first, second, names));
     headline.extend(told.1);
@@ -134,7 +141,7 @@ pub fn join(first: &Report, second: &Report, names: [&str; 2]) -> Result<Report,
         )
     }));
     headline.extend(differing(first, second));
-    headline.push(what.into());
+    headline.push(what);
     report.scorecard = Scorecard {
         headline,
         ..both_cards(both, names)
@@ -303,6 +310,29 @@ fn is_paired(first: &Report, second: &Report) -> bool {
             .all(|measured| measured.residuals.len() as u64 == report.replications_finished)
     };
     run(first) == run(second) && arrivals(first) == arrivals(second) && has_residuals(first) && has_residuals(second)
+}
+
+/// Why two results are not paired, and what would pair them.
+fn unpaired(first: &Report, second: &Report) -> String {
+    let times = |name: &str, a: f64, b: f64, cure: &str| {
+        let (a, b) = (format::span(a), format::span(b));
+        (a != b).then(|| format!("{name} of {a} and of {b}{cure}"))
+    };
+    let seeds = (first.seed != second.seed).then(|| format!("seeds {} and {}", first.seed, second.seed));
+    let many = [first, second].map(|report| report.replications_finished);
+    let many = (many[0] != many[1]).then(|| format!("{} and {} replications", many[0], many[1]));
+    let given = "; the same `plan.warmup` in both files pairs them";
+    let reasons = [
+        seeds,
+        many,
+        times("a warm-up", first.warmup, second.warmup, given),
+        times("a length", first.counted, second.counted, ""),
+    ];
+    let reasons: Vec<String> = reasons.into_iter().flatten().collect();
+    match reasons.is_empty() {
+        true => "their traffic differs".to_owned(),
+        false => reasons.join(", "),
+    }
 }
 
 /// A policy's figure over all requests. What replications add to it is the result's, or where the two are independent, nothing that

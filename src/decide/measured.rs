@@ -219,13 +219,13 @@ impl Gathered {
             (Kind::Percentile(q, _), Some(at)) if estimate.hi.is_none() => {
                 let beyond = self.shares[at].2.independent_beyond(q, Of::Values);
                 Some(format!(
-                    "no upper end: what lies beyond it is worth {} independent requests; simulate longer",
-                    few(beyond)
+                    "no upper end: what lies beyond it is worth {}; simulate longer",
+                    few(beyond, "independent request")
                 ))
             }
             (Kind::Share, _) => {
                 let incidents = self.pairs[i].incidents().filter(|&incidents| incidents < FEW)?;
-                Some(format!("worth {} independent incidents", few(incidents)))
+                Some(format!("worth {}", few(incidents, "independent incident")))
             }
             (Kind::Percentile(..) | Kind::Ratio(..) | Kind::Positive(..), _) => None,
         }
@@ -365,10 +365,10 @@ fn percentile(histogram: &Histogram, endless: u64, q: f64) -> f64 {
 }
 
 /// A small number of what is only worth that many: one digit, or a whole number.
-fn few(number: f64) -> String {
-    if number < 1.0 {
-        "less than 1".into()
-    } else {
-        format!("about {}", number.round())
+fn few(number: f64, what: &str) -> String {
+    match number.round() {
+        _ if number < 1.0 => format!("less than one {what}"),
+        1.0 => format!("about one {what}"),
+        rounded => format!("about {rounded} {what}s"),
     }
 }

@@ -156,6 +156,7 @@ impl Month {
                 | Quantity::Share
                 | Quantity::CacheHits
                 | Quantity::CostPer1k
+                | Quantity::CostPer1kAnswers
                 | Quantity::Throughput
                 | Quantity::Goodput
                 | Quantity::DialogueFailures

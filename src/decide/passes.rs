@@ -151,7 +151,12 @@ impl Noted {
             Noted::Each(values) => values.estimate(confidence),
             Noted::Share(pairs) => pairs.share(confidence),
             Noted::Portion(pairs) => pairs.portion(confidence),
-            Noted::Ratio(pairs) => pairs.estimate(confidence),
+            // Of times, counts and money, which are never below zero.
+            Noted::Ratio(pairs) => {
+                let even = pairs.estimate(confidence);
+                let lo = even.lo.map(|lo| lo.max(0.0));
+                Estimate { lo, ..even }
+            }
         }
     }
 }

@@ -10,7 +10,9 @@ use crate::stats::sorting;
 use std::cmp::Ordering;
 
 use crate::experiment::assemble::{Objective, Plan};
-use crate::report::{Code, Goal, Judged, Metric, PolicyReport, Ranking, Scorecard, Scored, estimate, format, shown};
+use crate::report::{
+    Code, Goal, Judged, Metric, PolicyReport, Ranking, Scorecard, Scored, cost_of_1k, estimate, format, shown,
+};
 use crate::stats::compare::{Paired, Side, Verdict};
 use crate::stats::interval::Estimate;
 use crate::stats::quantile::Of;
@@ -203,14 +205,15 @@ impl Given<'_> {
         }
     }
 
-    /// Whether anything costs anything, and in which terms: a month's, or where some policy's run says nothing of a month, by 1,000 requests.
+    /// Whether anything costs anything, and in which terms: a month's, or where some policy's run says nothing of a month, by 1,000 requests or
+    /// answers.
     fn cost(&self, of: &[usize]) -> Option<Metric> {
         let known = |metric: &Metric| {
             of.iter()
                 .all(|&p| estimate(&self.policies[p], metric).value.is_finite())
         };
         let some = |metric: &Metric| of.iter().any(|&p| estimate(&self.policies[p], metric).value > 0.0);
-        let terms = [Metric::COST_PER_MONTH, Metric::COST_PER_1K];
+        let terms = [Metric::COST_PER_MONTH, cost_of_1k(self.policies.iter())];
         terms.into_iter().find(|metric| known(metric) && some(metric))
     }
 
@@ -239,6 +242,8 @@ impl Given<'_> {
 fn per(cost: &Metric) -> &'static str {
     if *cost == Metric::COST_PER_MONTH {
         "/month"
+    } else if *cost == Metric::COST_PER_1K_ANSWERS {
+        " for 1,000 answers"
     } else {
         " for 1,000 requests"
     }

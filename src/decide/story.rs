@@ -118,6 +118,7 @@ impl<'a> Telling<'a> {
             decode: nanos(decode),
             billed: [usage.input, usage.cached, usage.written, usage.output],
             cost: Pico(of.ended.map_or(0, |ended| ended.cost)),
+            reserved: self.scenario.fleet[of.sending.provider].provider.bills_by_the_hour(),
         }
     }
 

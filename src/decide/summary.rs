@@ -10,12 +10,11 @@ use crate::experiment::caveats;
 use crate::experiment::load::Loaded;
 use crate::experiment::uncertain_inputs;
 use crate::kernel::time::Span;
-use crate::report::cache_warning;
 use crate::report::json::FORMAT;
 use crate::report::{
     AlertReport, Bill, BoundReport, CacheReport, ClassReport, Currency, Curves, EffortReport, IdentityReport,
     IncidentReport, Measured, Metric, MilestoneReport, Moment, OutcomeShare, PolicyReport, ProviderReport, QuotaReport,
-    Ranking, Report, Scheduled, Steady, SupposedReport, Unit, format,
+    Ranking, Report, Scheduled, Steady, SupposedReport, Unit, cache_warning, cost_of_1k, format,
 };
 use crate::routing::Milestone;
 use crate::stats::compare::Side;
@@ -184,6 +183,7 @@ pub fn report_of<F: Finished>(loaded: &Loaded, plan: &Plan, runs: &F) -> Result<
                 code: currency.as_ref().map(|c| c.code),
                 same_traffic: true,
                 by_month: are_billed_by_month(policies.iter()),
+                of_1k: &cost_of_1k(policies.iter()),
             },
         ),
         ranking,

@@ -52,6 +52,13 @@ pub struct Provider {
     pub quality: Vec<u32>,
 }
 
+impl Provider {
+    /// Whether it bills for time that passes, as for reserved capacity, beside what it bills for attempts.
+    pub fn bills_by_the_hour(&self) -> bool {
+        self.price.standing(Span::from_secs(3600), true) > 0
+    }
+}
+
 /// How one possible provider answers, and the sources of its failures and slowness.
 pub type Possible = (Box<dyn latency::Latency>, Vec<Box<dyn faults::Fault>>);
 

@@ -26,6 +26,9 @@ pub struct Capacities {
     pub unit: Unit,
     /// What the file itself says, as the lever is counted; absent where it is not a number.
     pub today: Option<f64>,
+    /// Whether the file says its traffic in requests a second, which then goes with the lever.
+    #[serde(skip)]
+    pub is_declared: bool,
     /// The traffic that is carried, in requests a second, where the smallest of something is looked for that carries it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub carries: Option<f64>,
@@ -43,10 +46,47 @@ pub struct Capacities {
     pub precision: f64,
     /// The currency of money, if it is not the dollar.
     pub currency: Option<Code>,
+    /// What grows, where it is counted in something else than requests: how many there are in the file.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub counted_in: Option<CountedIn>,
     /// What is not modelled and would change the answer, in clauses.
     pub assumptions: Vec<String>,
     /// What was found of each policy, in the experiment's order.
     pub policies: Vec<Capacity>,
+}
+
+/// What traffic grows by where requests follow each other's ends, and how much of it the file has.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CountedIn {
+    /// Users that wait for their answers.
+    Users(f64),
+    /// Conversations and agent runs that begin in a second.
+    Starts(f64),
+}
+
+impl CountedIn {
+    /// How many there are in the file.
+    pub fn today(self) -> f64 {
+        match self {
+            CountedIn::Users(number) | CountedIn::Starts(number) => number,
+        }
+    }
+
+    /// So many of them, without what they are. A part of a user is none.
+    fn number(self, number: f64) -> String {
+        match self {
+            CountedIn::Users(_) => format::count((number + 1e-6).max(0.0) as u64),
+            CountedIn::Starts(_) => format::value(Unit::Number, number),
+        }
+    }
+
+    fn words(self) -> &'static str {
+        match self {
+            CountedIn::Users(_) => "users",
+            CountedIn::Starts(_) => "conversations or runs a second",
+        }
+    }
 }
 
 /// How a search ended.
@@ -83,6 +123,9 @@ pub struct Capacity {
     /// The capacity as a multiple of what the file says; absent where the smallest of something is looked for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub times: Option<Estimate>,
+    /// The capacity in what the traffic is counted in, where that is not requests: in users, or conversations that begin a second.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub counted: Option<Estimate>,
     /// The months of growth until the capacity is used up; below 0 where it was used up before.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub months: Option<Estimate>,
@@ -333,15 +376,53 @@ impl Capacities {
         })
     }
 
+    /// What a policy carries, with its interval and without, and what the file has of that: in what the traffic grows by.
+    fn grown(&self, policy: &Capacity) -> (String, String, String) {
+        let of = match self.lever.strip_prefix("traffic of ") {
+            Some(stream) => format!(" of {stream}"),
+            None => String::new(),
+        };
+        if let (Some(counted_in), Some(counted)) = (self.counted_in, policy.counted) {
+            let value = |number| counted_in.number(number);
+            let words = counted_in.words();
+            let capacity = format!("{} {words}{of}", value(counted.value));
+            let figure = match (counted.lo, counted.hi) {
+                (Some(lo), Some(hi)) if value(lo) != value(hi) => {
+                    format!("{capacity} ({} to {})", value(lo), value(hi))
+                }
+                _ => capacity.clone(),
+            };
+            let today = format!("today's {}", value(counted_in.today()));
+            return (figure, capacity, today);
+        }
+        let today = match (self.today, self.is_declared) {
+            (Some(today), true) => format!("today's {}", self.value(today)),
+            // What comes is not in proportion to what grows.
+            (Some(today), false) => format!("today's traffic, of which {} come", self.value(today)),
+            (None, _) => "today's".into(),
+        };
+        let figure = self.figure(&policy.capacity);
+        (
+            format!("{figure}{of}"),
+            format!("{}{of}", self.value(policy.capacity.value)),
+            today,
+        )
+    }
+
+    /// The requests that come at the capacity, where that is counted in something else.
+    fn in_requests(&self, policy: &Capacity) -> String {
+        match policy.counted.filter(|_| self.counted_in.is_some()) {
+            Some(_) => format!("; all requests then come at {}", self.value(policy.capacity.value)),
+            None => String::new(),
+        }
+    }
+
     /// What a policy carries, in a sentence.
     pub fn carries(&self, policy: &Capacity) -> String {
         let name = &policy.policy;
-        let today = self.today.map(|today| format!("today's {}", self.value(today)));
-        let today = today.unwrap_or_else(|| "today's".into());
         let times = policy.times.map_or(f64::NAN, |times| times.value);
         let times = format!("{} times", format::tick(Unit::Number, round(times)));
-        let figure = self.figure(&policy.capacity);
-        let value = self.value(policy.capacity.value);
+        let (figure, value, today) = self.grown(policy);
         if let Some(carries) = self.carries {
             let load = match carries.is_finite() {
                 true => format::value(Unit::PerSecond, carries),
@@ -365,7 +446,7 @@ impl Capacities {
             };
         }
         match policy.ended {
-            Ended::Found => format!("{name} carries {figure}: {times} {today}."),
+            Ended::Found => format!("{name} carries {figure}: {times} {today}{}.", self.in_requests(policy)),
             Ended::Unfelt => format!(
                 "{name} has no capacity in this file: at {times} {today} no limit is reached, no quota is charged and no provider has \
                  load, so latency never feels load. Give providers `load`, `limits` or `connections`."

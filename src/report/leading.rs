@@ -1,7 +1,7 @@
 //! Which policies are shown first and in colour where there are many.
 //!
 //! Those that meet every objective come before those of which it cannot be told, and those before the others; among equals the
-//! ranking decides, else the cost; without objectives and ranking, errors do, in factors of two from one in ten thousand on, and then the cost. The baseline, the first of the experiment, is always among them,
+//! ranking decides, else the cost; without objectives and ranking, errors do, to two digits, and then the cost. The baseline, the first of the experiment, is always among them,
 //! and so is the policy that the answer names.
 
 use crate::stats::sorting;
@@ -81,8 +81,9 @@ impl Report {
         let ranked = self.ranking.iter().flat_map(|ranking| &ranking.rows).enumerate();
         let places = sorting::map(ranked.map(|(place, row)| (row.policy.as_str(), place)));
         let place = |policy: &PolicyReport| places.get(policy.name.as_str()).copied().unwrap_or(usize::MAX);
-        let mut order: Vec<(u8, usize, f64, usize)> = (self.policies.iter().enumerate())
-            .map(|(p, policy)| (self.verdict(p, policy), place(policy), cost(policy), p))
+        let of_1k = cost_of_1k(self.policies.iter());
+        let mut order: Vec<(u64, usize, f64, usize)> = (self.policies.iter().enumerate())
+            .map(|(p, policy)| (self.verdict(p, policy), place(policy), cost(policy, &of_1k), p))
             .collect();
         sorting::by(&mut order, |a, b| (a.0, a.1).cmp(&(b.0, b.1)).then(a.2.total_cmp(&b.2)));
         order.into_iter().map(|entry| entry.3).collect()
@@ -131,7 +132,7 @@ impl Report {
     }
 
     /// How good a verdict on policy number `p` is, 0 being the best.
-    fn verdict(&self, p: usize, policy: &PolicyReport) -> u8 {
+    fn verdict(&self, p: usize, policy: &PolicyReport) -> u64 {
         let row = self.scorecard.rows.get(p).filter(|_| !self.scorecard.goals.is_empty());
         match row.map(|row| row.overall) {
             Some(Judged::Pass) => 0,
@@ -141,17 +142,41 @@ impl Report {
             // Of what is not a number nothing good is known.
             None => {
                 let errors = estimate(policy, &Metric::ERROR_RATE).value.max(0.0);
-                libm::log2(1.0 + errors / 1e-4).round() as u8
+                // To two digits, in millionths.
+                let millionths = errors * 1e6;
+                let digit = libm::pow(10.0, (libm::floor(libm::log10(millionths.max(1.0))) - 1.0).max(0.0));
+                ((millionths / digit).round() * digit) as u64
             }
         }
     }
 }
 
-/// What a policy costs, by the month or else for 1,000 requests; without an end if that is not known.
-fn cost(policy: &PolicyReport) -> f64 {
-    let terms = [Metric::COST_PER_MONTH, Metric::COST_PER_1K];
+/// Where policies fail shares of requests that are this far apart, costs are told by the answer: what fails is billed less, or not at all.
+const APART: f64 = 0.005;
+
+/// What the costs of these policies are compared by where nothing is said of a month: 1,000 requests, or where notably more fail under one of
+/// them than under another, 1,000 answers.
+pub(crate) fn cost_of_1k<'a>(policies: impl Iterator<Item = &'a PolicyReport> + Clone) -> Metric {
+    let errors = (policies.clone()).map(|policy| estimate(policy, &Metric::ERROR_RATE).value);
+    let errors = errors.filter(|errors| errors.is_finite());
+    let ends = errors.fold((f64::INFINITY, 0.0_f64), |(least, most), x| (least.min(x), most.max(x)));
+    let differ = ends.1 - ends.0 >= APART;
+    // A result of an earlier version does not have it.
+    let is_known = |policy: &PolicyReport| {
+        let mut metrics = policy.metrics.iter();
+        metrics.any(|of| of.metric == Metric::COST_PER_1K_ANSWERS)
+    };
+    match differ && policies.clone().all(is_known) {
+        true => Metric::COST_PER_1K_ANSWERS,
+        false => Metric::COST_PER_1K,
+    }
+}
+
+/// What a policy costs, by the month or else by `of_1k`; without an end if that is not known.
+fn cost(policy: &PolicyReport, of_1k: &Metric) -> f64 {
+    let terms = [&Metric::COST_PER_MONTH, of_1k];
     let known = terms
-        .map(|metric| estimate(policy, &metric).value)
+        .map(|metric| estimate(policy, metric).value)
         .into_iter()
         .find(|value| value.is_finite());
     known.unwrap_or(f64::INFINITY)
@@ -173,6 +198,36 @@ mod tests {
         equal.scorecard.goals.clear();
         // Ranked from the last to the first.
         assert_eq!(equal.leading(2), [2, 0]);
+    }
+
+    /// What fails is cheaper: where policies do not fail alike, costs are of what is answered.
+    #[test]
+    fn costs_are_by_the_answer_where_shares_that_fail_differ() {
+        let mut report = sample();
+        assert_eq!(cost_of_1k(report.policies.iter()), Metric::COST_PER_1K);
+        let errors = |policy: &mut PolicyReport, value: f64| {
+            let mut metrics = policy.metrics.iter_mut();
+            metrics
+                .find(|of| of.metric == Metric::ERROR_RATE)
+                .unwrap()
+                .estimate
+                .value = value;
+        };
+        errors(&mut report.policies[1], 0.02);
+        assert_eq!(cost_of_1k(report.policies.iter()), Metric::COST_PER_1K_ANSWERS);
+        assert_eq!(
+            cost_of_1k(report.policies[1..2].iter()),
+            Metric::COST_PER_1K,
+            "one alone"
+        );
+        report.policies[0]
+            .metrics
+            .retain(|of| of.metric != Metric::COST_PER_1K_ANSWERS);
+        assert_eq!(
+            cost_of_1k(report.policies.iter()),
+            Metric::COST_PER_1K,
+            "of an earlier version"
+        );
     }
 
     #[test]

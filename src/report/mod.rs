@@ -59,6 +59,7 @@ pub(crate) use alone::{stretch, stretches};
 pub use bill::{Bill, BillRow, Billed, PurposeRow};
 pub use identities::{IdentityReport, IdentityRow};
 pub use joined::Joined;
+pub(crate) use leading::cost_of_1k;
 pub use outside::{Asked, Outside};
 pub(crate) use response_cache::warning as cache_warning;
 pub use response_cache::{AgeReport, CacheReport, OF_HITS};
@@ -249,11 +250,12 @@ impl Report {
     /// The warnings as they stand beside tables, whose percentiles are over all requests.
     pub(crate) fn told(&self) -> impl Iterator<Item = String> {
         const TOLD: &str = "percentiles count requests that were never answered";
-        let told = |warning: &String| match warning.strip_prefix(OF_SURVIVORS) {
-            Some(figures) => {
+        let told = |warning: &String| match warning.split_once(OF_SURVIVORS) {
+            Some((of, figures)) => {
                 let figures = figures.replace(" never instead of ", " \"never\" instead of ");
+                // Of two results the one that it is said of stands before it.
                 format!(
-                    "{TOLD}{}",
+                    "{of}{TOLD}{}",
                     figures.replace(" instead of ", ", although the answered ones took ")
                 )
             }
@@ -280,6 +282,7 @@ impl Report {
         let all = self.policies.first().into_iter().flat_map(|policy| &policy.metrics);
         all.map(|measured| &measured.metric)
             .filter(|metric| match metric.as_standard() {
+                Some(_) if **metric == Metric::COST_PER_1K_ANSWERS => cost_of_1k(self.policies.iter()) == **metric,
                 Some(standard) => !shows(standard) && self.asked.contains(metric),
                 None => true,
             })

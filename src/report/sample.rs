@@ -147,6 +147,7 @@ fn figure(metric: &Metric) -> (f64, f64) {
         "goodput" => (47.1, 0.35),
         "attempts_per_request" => (1.08, 0.004),
         "cost_per_1k" => (4.2, 0.02),
+        "cost_per_1k_answers" => (4.25, 0.02),
         "cost_per_month" => (12_345.0, 60.0),
         "quality" => (0.93, 0.0002),
         other => panic!("{other} is not standard"),
@@ -157,7 +158,7 @@ fn policy(index: usize, (name, kind): (&str, &str)) -> PolicyReport {
     let factor = FACTORS[index];
     let metrics = Metric::standard().map(|(metric, _)| {
         let (mean, half_width) = figure(&metric);
-        let dearer = [Metric::COST_PER_1K, Metric::COST_PER_MONTH].contains(&metric);
+        let dearer = [Metric::COST_PER_1K, Metric::COST_PER_1K_ANSWERS, Metric::COST_PER_MONTH].contains(&metric);
         let mean = if dearer { mean / factor } else { mean * factor };
         let alone = index == 2 && metric == Metric::TTFT_P99;
         Measured {

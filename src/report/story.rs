@@ -256,8 +256,11 @@ pub struct Attempt {
     pub decode: Nanos,
     /// Input tokens that were billed, those found in a cache and those written to one, and output tokens.
     pub billed: [u32; 4],
-    /// What it cost.
+    /// What it cost; reserved capacity, which is billed by the hour, left out.
     pub cost: Pico,
+    /// Whether its provider bills for reserved capacity besides.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub reserved: bool,
 }
 
 impl Attempt {

@@ -175,6 +175,8 @@ impl Paired {
         let is_endless = |of: &Estimate| of.lo == Some(f64::INFINITY);
         let verdict = match (difference.lo, difference.hi) {
             _ if is_same => Verdict::Same,
+            // Two figures without any spread, as medians of one bucket are.
+            (Some(lo), Some(hi)) if n > 1 && lo == 0.0 && hi == 0.0 => Verdict::Same,
             _ if is_endless(to) && from.hi.is_some() => Verdict::Higher,
             _ if is_endless(from) && to.hi.is_some() => Verdict::Lower,
             (_, Some(hi)) if hi < 0.0 => Verdict::Lower,

@@ -173,6 +173,9 @@ impl Estimate {
             (0, undefined) => format!("none of the {undefined} replications defines this figure"),
             (1, 0) => "one replication says nothing about spread: run at least 2".into(),
             (1, undefined) => format!("only 1 of {} replications defines this figure", undefined + 1),
+            _ if self.value.is_nan() => {
+                "one of the two has no end: too many of its requests never got their answer".into()
+            }
             _ => "the values are too large for their spread to be computed".into(),
         })
     }

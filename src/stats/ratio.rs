@@ -24,6 +24,9 @@ const FEW: f64 = 4.0;
 /// It grows by no more than this, which is what incidents of very uneven size need where there are one or two.
 const MOST: f64 = 1.5;
 
+/// What no level below it needs a bound for: [`farthest`] is more at any level above 50 %.
+const SURELY: f64 = 2.0;
+
 /// Numerators and denominators of one ratio, replication after replication, and all that its estimate needs of them.
 ///
 /// The same sequence of pairs gives the same bits everywhere; another order may differ in the last digits.
@@ -143,6 +146,11 @@ impl Pairs {
         };
         let reach = critical * error / (share * rest);
         let far = reach * (1.0 + (FEW / self.incidents().unwrap_or(f64::INFINITY)).min(MOST));
+        let far = if far > SURELY {
+            far.min(farthest(confidence))
+        } else {
+            far
+        };
         let at = |shift: f64| 1.0 / (1.0 + rest / share * libm::exp(-shift));
         let (lo, hi) = if share <= 0.5 {
             (at(-reach), at(far))
@@ -173,6 +181,25 @@ impl Pairs {
         let error = self.share_error()?;
         (rare > 0.0 && error > 0.0).then(|| rare * rare * (1.0 - rare) / (error * error))
     }
+}
+
+/// How far above what was seen a share may lie at most, on the logit scale, whatever the few replications say of their spread. All that was seen may
+/// be one incident: then so many more are possible as exact limits of a Poisson mean allow (Garwood 1936), and each may be as much
+/// larger as the mean of exponential sizes of which one is known.
+fn farthest(confidence: Confidence) -> f64 {
+    let tail = (1.0 - confidence.level()) / 2.0;
+    // The mean at which at most one incident has that chance: e^-m (1 + m) = tail, whose left side falls.
+    let (mut low, mut high) = (0.0, 64.0);
+    for _ in 0..64 {
+        let mean = 0.5 * (low + high);
+        if libm::exp(-mean) * (1.0 + mean) > tail {
+            low = mean;
+        } else {
+            high = mean;
+        }
+    }
+    let size = -1.0 / libm::log1p(-tail);
+    libm::log(low * size)
 }
 
 /// An error times Student's t; zero stays zero, whatever the degrees of freedom.
@@ -250,6 +277,19 @@ mod tests {
         // 1.96 binomial errors of 0.05 on the logit scale, whose slope there is 4, and 8 % for its fifty incidents.
         let half = pairs(&[(25.0, 50.0), (25.0, 50.0)]).share(Confidence::P95);
         assert!((half.hi.unwrap() - 0.6043).abs() < 1e-3, "{half:?}");
+    }
+
+    /// One failure in three replications of 10,000: nobody knows whether failures come one by one, and it is no reason to think that most fail.
+    #[test]
+    fn one_failure_says_more_than_nothing() {
+        let it = pairs(&[(1.0, 1e4), (0.0, 1e4), (0.0, 1e4)]).share(Confidence::P95);
+        // 5.5716 incidents, each 39.498 times as large.
+        let most = 5.5716 * 39.498 / 3e4;
+        assert!((it.hi.unwrap() / most - 1.0).abs() < 0.01, "{it:?}");
+        assert!(it.hi.unwrap() > wilson(0, 30_000, Confidence::P95).1, "{it:?}");
+        for level in [0.5, 0.8, 0.9, 0.99] {
+            assert!(farthest(Confidence::new(level).unwrap()) > SURELY, "{level}");
+        }
     }
 
     #[test]

@@ -98,6 +98,7 @@ pub fn answer(all: &mut Capacities, name: &str, found: Found, goals: &[Goal], co
         ended,
         capacity: estimate(&|value| count.of(&found.points, value)),
         times: is_traffic.then(|| estimate(&|value| value)),
+        counted: all.counted_in.map(|of| estimate(&|value| of.today() * value)),
         months,
         used_up,
         objective,
@@ -109,6 +110,11 @@ pub fn answer(all: &mut Capacities, name: &str, found: Found, goals: &[Goal], co
         curve: curve(&found, count),
     };
     capacity.sentences = sentences(all, &capacity);
+    let uneven = there.and_then(|(report, place)| uneven(report, &report.policies[place]));
+    // Beside what is carried: a rate alone may be taken for that of the peak.
+    capacity
+        .sentences
+        .splice(1..1, uneven.filter(|_| ended != Ended::Never));
     capacity.warnings = warnings(all, &capacity, &found, count, beside);
     all.policies.push(capacity);
 }
@@ -205,6 +211,35 @@ fn sentences(all: &Capacities, capacity: &Capacity) -> Vec<String> {
         });
     }
     said
+}
+
+/// That the traffic of a run is far from even, and how much comes when most does: bins of a run's course differ by chance too, which many
+/// replications leave little of.
+fn uneven(report: &Report, policy: &PolicyReport) -> Option<String> {
+    /// The share of the mean, and the errors of a bin's mean, by which the busiest bin must be above.
+    const NOTABLE: f64 = 0.25;
+    const SURE: f64 = 6.0;
+    let until = |at: usize| policy.series.get(at).map_or(0.0, |bin| bin.until);
+    let bins = policy.series.iter().enumerate();
+    let bins = bins.map(|(at, bin)| (bin.arrivals, bin.until - if at > 0 { until(at - 1) } else { 0.0 }));
+    let bins: Vec<(f64, f64)> = bins.filter(|(rate, wide)| rate.is_finite() && *wide > 0.0).collect();
+    let (came, time) = (bins.iter()).fold((0.0, 0.0), |(came, time), (rate, wide)| {
+        (came + rate * wide, time + wide)
+    });
+    let (busiest, wide) = bins.into_iter().reduce(|a, b| if b.0 > a.0 { b } else { a })?;
+    let mean = came / time;
+    let error = (mean / (wide * report.replications_finished as f64)).sqrt();
+    let is_uneven = busiest > (1.0 + NOTABLE) * mean && busiest - mean > SURE * error;
+    let rate = |x: f64| format::value(crate::words::Unit::PerSecond, x);
+    is_uneven.then(|| {
+        format!(
+            "Traffic is uneven then: {} in the mean of the {} that are counted, {} in the busiest {}.",
+            rate(mean),
+            format::span(time),
+            rate(busiest),
+            format::span(wide)
+        )
+    })
 }
 
 /// The day so many months after another, a month being the twelfth part of a year; nothing beyond a century.

@@ -5,7 +5,7 @@
 //! queue that is full, a breaker that opens.
 
 use crate::report::capacity::Limit;
-use crate::report::{BoundReport, PolicyReport, format};
+use crate::report::{BoundReport, PolicyReport, QuotaReport, format};
 use crate::stats::sorting;
 use crate::words::BoundKind;
 
@@ -27,25 +27,38 @@ pub(super) fn limits(there: &PolicyReport, today: Option<&PolicyReport>) -> Vec<
         Some(provider.in_flight.value / limit as f64)
     };
     let mut all: Vec<(u8, Limit)> = Vec::new();
+    let mut merged: Vec<&QuotaReport> = Vec::new();
     for bound in &there.bounds {
+        // Which of a provider's quotas it was that was reached, the use of each says: the fullest.
+        let quota = fullest(there, bound);
+        merged.extend(quota);
         let before = today.map(|today| {
             let known = today.bounds.iter().find(|known| same(known, bound));
             known.map_or(0.0, |known| known.share.value)
         });
         let limit = Limit {
-            what: named(bound),
+            what: quota.map_or_else(|| named(bound), QuotaReport::title),
             reached: Some(bound.share),
             reached_today: before,
-            used: in_flight(there, bound),
-            used_today: today.and_then(|today| in_flight(today, bound)),
+            used: quota.map(|quota| quota.used.value).or_else(|| in_flight(there, bound)),
+            used_today: today.and_then(|today| match quota {
+                Some(quota) => today
+                    .quotas
+                    .iter()
+                    .find(|known| is_same(known, quota))
+                    .map(|known| known.used.value),
+                None => in_flight(today, bound),
+            }),
         };
         all.push((rank(bound.what, bound.share.value), limit));
     }
-    for quota in &there.quotas {
+    for quota in there
+        .quotas
+        .iter()
+        .filter(|quota| !merged.iter().any(|known| is_same(known, quota)))
+    {
         let today = today.map(|today| {
-            let known = (today.quotas.iter()).find(|known| {
-                (&known.provider, &known.account, &known.quota) == (&quota.provider, &quota.account, &quota.quota)
-            });
+            let known = today.quotas.iter().find(|known| is_same(known, quota));
             known.map_or(0.0, |known| known.used.value)
         });
         let limit = Limit {
@@ -55,7 +68,6 @@ pub(super) fn limits(there: &PolicyReport, today: Option<&PolicyReport>) -> Vec<
             used: Some(quota.used.value),
             used_today: today,
         };
-        // What a provider's quotas do when they are reached is a bound of the provider; which of them it was, its use says.
         all.push((2, limit));
     }
     sorting::by(&mut all, |(a, one), (b, other)| {
@@ -63,6 +75,25 @@ pub(super) fn limits(there: &PolicyReport, today: Option<&PolicyReport>) -> Vec<
         a.cmp(b).then(share(other).total_cmp(&share(one)))
     });
     all.into_iter().map(|(_, limit)| limit).collect()
+}
+
+/// Whether both are the same quota.
+fn is_same(one: &QuotaReport, other: &QuotaReport) -> bool {
+    (&one.provider, &one.account, &one.quota) == (&other.provider, &other.account, &other.quota)
+}
+
+/// The quota that a provider's bound is most of the time: of the provider's own that of which most is used.
+fn fullest<'a>(there: &'a PolicyReport, bound: &BoundReport) -> Option<&'a QuotaReport> {
+    let of_quotas = bound.what == BoundKind::Quota && bound.provider.is_some();
+    let own = there
+        .quotas
+        .iter()
+        .filter(|quota| of_quotas && quota.provider == bound.provider);
+    let fullest = own.max_by(|a, b| a.used.value.total_cmp(&b.used.value))?;
+    // Where an account's quota is fuller, it may have been that.
+    let mut accounts = there.quotas.iter().filter(|quota| quota.account.is_some());
+    let may_be = accounts.all(|quota| quota.used.value < fullest.used.value);
+    may_be.then_some(fullest)
 }
 
 /// What comes first: what is reached and holds requests up, what follows from that, and what is hardly reached.

@@ -85,6 +85,8 @@ impl Metric {
     pub const GOODPUT: Metric = Metric::standing(Quantity::Goodput, Statistic::Whole);
     /// Money for 1,000 requests.
     pub const COST_PER_1K: Metric = Metric::standing(Quantity::CostPer1k, Statistic::Whole);
+    /// Money for 1,000 requests that succeeded.
+    pub const COST_PER_1K_ANSWERS: Metric = Metric::standing(Quantity::CostPer1kAnswers, Statistic::Whole);
     /// Money for a month of this traffic.
     pub const COST_PER_MONTH: Metric = Metric::standing(Quantity::CostPerMonth, Statistic::Whole);
     /// The mean probability that an answer given is a good one.
@@ -321,7 +323,7 @@ impl JsonSchema for Metric {
             format!("`{}{after}`: {}.", row.name, row.about)
         });
         let description = format!(
-            "A metric: a quantity, a statistic and a scope. {} A statistic is `mean` or a percentile strictly between 0 and 100, like `p95` or `p99.9`. A scope in braces restricts it to the requests of a class, a provider, a tag or a window of the plan, `{{class=chat,window=outage}}`, or to those that the response cache answered or did not, `{{cache=miss}}`, with the keys `class`, `provider`, `tag.NAME`, `window` and `cache`; values with special characters stand in quotes.",
+            "A metric: a quantity, a statistic and a scope. {} A statistic is `mean` or a percentile strictly between 0 and 100, like `p95` or `p99.9`; a mean is of successes, while the percentile that an objective judges, and that tables show, is over all requests, one that never got its answer taking for ever. A scope in braces restricts it to the requests of a class, a provider, a tag or a window of the plan, `{{class=chat,window=outage}}`, or to those that the response cache answered or did not, `{{cache=miss}}`, with the keys `class`, `provider`, `tag.NAME`, `window` and `cache`; values with special characters stand in quotes.",
             each.join(" ")
         );
         json_schema!({

@@ -15,7 +15,7 @@ fn an_unknown_metric() {
        59 |     { "metric": "tfft.p95", "at_most": "3s" },
           |                 ^
        help: did you mean `ttft.p95`?
-       allowed: ttft.p95, e2e.p95, wait.p95, tpot.p95, error_rate, throughput, goodput, attempts_per_request, cost_per_1k, cost_per_month, quality, share.rate_limited, attempts.rate_limited, share.cache_hit, saved_per_month, dialogue_time.p95, dialogue_failures, turns_per_dialogue, cost_per_dialogue
+       allowed: ttft.p95, e2e.p95, wait.p95, tpot.p95, error_rate, throughput, goodput, attempts_per_request, cost_per_1k, cost_per_1k_answers, cost_per_month, quality, share.rate_limited, attempts.rate_limited, share.cache_hit, saved_per_month, dialogue_time.p95, dialogue_failures, turns_per_dialogue, cost_per_dialogue
     "#);
 }
 

@@ -448,6 +448,10 @@ fn row(cells: &Cells<'_>, moments: &Moments, mapping: &Mapping, gather: &mut Gat
         seen(cells.figure("ttft")?.or(since(moments.first))),
         seen(cells.figure("e2e")?.or(since(moments.end))),
     );
+    if ttft.seen().zip(e2e.seen()).is_some_and(|(ttft, e2e)| ttft > e2e) {
+        gather
+            .count("rows whose time to first token is longer than their whole time: is the unit of each column right?");
+    }
     let output = cells.tokens("output")?;
     let shows_answers = mapping.has(&["ttft", "first", "output"]);
     let answered =

@@ -127,7 +127,7 @@ pub struct Dispersed {
     /// The index about the rate's own course: within every 20 neighbouring windows, about the straight line through them. 1 for a Poisson process
     /// whose rate moves more slowly than that.
     pub about_course: Option<f64>,
-    /// Whether that is a Poisson process's, as far as chance allows.
+    /// Whether that is no more than a Poisson process's, as far as chance allows, or next to nothing of what is above it in all.
     #[serde(skip)]
     pub(super) is_calm: bool,
 }
@@ -185,6 +185,9 @@ impl Lengths {
 /// What an index of dispersion may be off Poisson's before it matters, however well it is known.
 const AS_GOOD: f64 = 0.1;
 
+/// The share of what is above Poisson's variance that may be about the rate's course and is still laid to the course, which jumps.
+const OF_COURSE: f64 = 0.05;
+
 /// From which share of requests on a greatest length is called a cap.
 const CAP: f64 = 0.002;
 
@@ -229,15 +232,18 @@ pub fn describe(file: &str, trace: &Trace) -> Description {
         let width = seconds * SECOND as u64;
         let (low, high) = counts::poisson_range(counts::whole(&whole, width));
         let about = counts::about_course(&times, &whole, width).filter(|_| width >= finest);
-        let is_calm = about.is_some_and(|(index, windows)| {
-            let (low, high) = counts::poisson_range(windows);
-            (low.min(1.0 - AS_GOOD)..=high.max(1.0 + AS_GOOD)).contains(&index)
+        let index = counts::dispersion(&times, &whole, width).filter(|_| width >= finest);
+        // What a jump of the rate adds about its course is little beside what it adds about the mean.
+        let of_course = 1.0 + OF_COURSE * (index.unwrap_or(1.0) - 1.0);
+        let is_calm = about.is_some_and(|(about, windows)| {
+            let (_, high) = counts::poisson_range(windows);
+            about <= high.max(1.0 + AS_GOOD).max(of_course)
         });
         Dispersed {
             seconds,
             about_course: about.map(|(index, _)| index),
             is_calm,
-            index: counts::dispersion(&times, &whole, width).filter(|_| width >= finest),
+            index,
             low,
             high,
         }
@@ -345,9 +351,14 @@ fn means(it: &Description) -> (String, bool) {
     }
     if known.iter().all(|of| of.is_calm) {
         let about = told.and_then(|of| of.about_course).unwrap_or(1.0);
+        let beside = match about {
+            x if x < 1.0 - AS_GOOD => ", calmer than Poisson's",
+            x if x > 1.0 + AS_GOOD => ", so that nearly all of it is the course",
+            _ => ", as chance allows",
+        };
         let said = format!(
-            "as a Poisson process around a rate that moves: {} times Poisson's variance over {seconds} s, and {} about its course, as chance allows; \
-             a model needs the course, and no bursts",
+            "as a Poisson process around a rate that moves: {} times Poisson's variance over {seconds} s, and {} about its course{beside}; a model \
+             needs the course, and no bursts",
             figure(index),
             figure(about)
         );

@@ -23,6 +23,7 @@ use crate::form::units::DAYS;
 use crate::import::trace::Trace;
 use crate::kernel::calendar::{minute_of, minute_of_week};
 use crate::kernel::chance::{Chance, Purpose, unit};
+use crate::report::{Unit, format};
 use crate::traffic::arrivals::ArrivalsSpec;
 
 /// Stretches of a trace, of which every second is held out.
@@ -298,10 +299,23 @@ fn cautions(checks: &[Check], whole: &[Whole], (tried, taken): (&Part, &Part), s
             taken.arrivals_in_words()
         ));
     }
-    match taken.course {
+    match &taken.course {
         Course::Steps { .. } => told.push(
             "its steps are those of this trace: another stretch of time has others, and after the last one its rate stays".to_owned(),
         ),
+        Course::Hours { off, .. } if !off.is_empty() => {
+            let rate = |x: &f64| format::value(Unit::PerSecond, *x);
+            let hours = off.iter().take(4).map(|(hour, own, model)| format!("{hour} ({} for {})", rate(model), rate(own)));
+            let more = match off.len().saturating_sub(4) {
+                0 => String::new(),
+                more => format!(" and {more} more"),
+            };
+            told.push(format!(
+                "its rate is off in these hours of the day: {}{more}: it goes in straight lines from the middle of one hour to that of the next, and the \
+                 trace's jumps",
+                hours.collect::<Vec<_>>().join(", ")
+            ));
+        }
         Course::Hours { .. } | Course::Level(_) => {}
     }
     told.push(match says_who {

@@ -51,6 +51,8 @@ pub(super) enum Course {
         begins: u64,
         /// The profile, with nothing laid under it.
         profile: Box<Profile>,
+        /// The hours of the day in which it is off the trace's mean, on weekdays where they are told apart: the hour, the trace's rate and its own.
+        off: Vec<(usize, f64, f64)>,
     },
 }
 
@@ -287,10 +289,11 @@ fn hours(times: &[u64], stretches: &Stretches, clock: Clock) -> Course {
     let overall = sum(&mut (0..168));
     let overall = overall.0 / overall.1;
     let mean = |(count, seconds): (f64, f64)| if seconds > 0.0 { count / seconds } else { overall };
-    let of_days = |days: std::ops::Range<usize>| -> Vec<f64> {
+    let means_of = |days: std::ops::Range<usize>| -> Vec<f64> {
         let of_hour = |hour: usize| mean(sum(&mut days.clone().map(|day| day * 24 + hour)));
-        through((0..24).map(of_hour).collect())
+        (0..24).map(of_hour).collect()
     };
+    let of_days = |days: std::ops::Range<usize>| through(means_of(days));
     let (hours, weekend, days) = if by_day {
         let (hours, weekend) = (of_days(0..5), of_days(5..7));
         let factor = |day: usize| {
@@ -326,11 +329,31 @@ fn hours(times: &[u64], stretches: &Stretches, clock: Clock) -> Course {
         zone: None,
         over: None,
     };
+    let own = means_of(if by_day { 0..5 } else { 0..7 });
+    let off = (0..24).map(|hour| {
+        (
+            hour,
+            own[hour],
+            over_hour(profile.hours.as_deref().unwrap_or(&own), hour),
+        )
+    });
     Course::Hours {
         levels,
         begins,
+        off: off
+            .filter(|(_, own, model)| (own - model).abs() > OFF * overall.max(*own))
+            .collect(),
         profile: Box::new(profile),
     }
+}
+
+/// By what share of its own rate, or of the mean rate if that is more, an hour may be off before it is told.
+const OFF: f64 = 0.05;
+
+/// The mean over an hour of straight lines between levels in the middles of hours.
+fn over_hour(levels: &[f64], hour: usize) -> f64 {
+    let n = levels.len();
+    (levels[(hour + n - 1) % n] + 6.0 * levels[hour] + levels[(hour + 1) % n]) / 8.0
 }
 
 /// Levels in the middles of hours such that straight lines between them have these means over the hours, as far as none is below 0: of
@@ -341,11 +364,13 @@ fn through(means: Vec<f64>) -> Vec<f64> {
     for _ in 0..30 {
         let before = levels.clone();
         for i in 0..n {
-            let mean = (before[(i + n - 1) % n] + 6.0 * before[i] + before[(i + 1) % n]) / 8.0;
-            levels[i] = (before[i] + means[i] - mean).max(0.0);
+            levels[i] = (before[i] + means[i] - over_hour(&before, i)).max(0.0);
         }
     }
-    levels.into_iter().map(four).collect()
+    // What is cut at 0 is more than the mean asks for: the others make it up.
+    let (wanted, found): (f64, f64) = (means.iter().sum(), levels.iter().sum());
+    let factor = if found > 0.0 { wanted / found } else { 1.0 };
+    levels.into_iter().map(|level| four(level * factor)).collect()
 }
 
 #[cfg(test)]
@@ -435,5 +460,39 @@ mod tests {
         let found = counts::dispersion(&level, &[(0, until)], 10_000_000_000).unwrap();
         let (low, high) = counts::poisson_range(360);
         assert!((low..=high).contains(&found), "{found}");
+    }
+
+    /// Between an hour of nothing and one of much a straight line goes below 0: what is cut there does not add to the mean.
+    #[test]
+    fn levels_keep_the_mean_where_the_rate_jumps() {
+        let means: Vec<f64> = (0..24)
+            .map(|hour| if (8..18).contains(&hour) { 0.33 } else { 0.005 })
+            .collect();
+        let levels = through(means.clone());
+        let sum = |all: &[f64]| all.iter().sum::<f64>();
+        assert!(levels.iter().all(|level| *level >= 0.0), "{levels:?}");
+        assert!((sum(&levels) / sum(&means) - 1.0).abs() < 1e-3, "{levels:?}");
+    }
+
+    /// Ten hours of much and fourteen of little: the hours beside a jump are told, and no others.
+    #[test]
+    fn hours_beside_a_jump_are_told() {
+        let day = 24 * 60 * MINUTE;
+        let mut times = Vec::new();
+        let mut at = 0;
+        while at < 3 * day {
+            times.push(at);
+            at += if (8..18).contains(&(at % day / HOUR)) {
+                MINUTE / 20
+            } else {
+                2 * MINUTE
+            };
+        }
+        let Course::Hours { off, .. } = Course::fit(&times, &[(0, 3 * day)], clock(3 * day)) else {
+            panic!("no hours");
+        };
+        let hours: Vec<usize> = off.iter().map(|of| of.0).collect();
+        assert!(hours.contains(&7) && hours.contains(&18), "{off:?}");
+        assert!(!hours.contains(&12) && !hours.contains(&2), "{off:?}");
     }
 }

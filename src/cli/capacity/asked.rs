@@ -4,6 +4,7 @@ use std::str::FromStr;
 
 use crate::experiment::load::Loaded;
 use crate::form::units::{Rate, UnitError};
+use crate::report::capacity::CountedIn;
 
 /// A growth of the traffic.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -131,6 +132,21 @@ pub(super) fn starts(base: &Loaded, stream: Option<&str>) -> Option<f64> {
     let origins = base.experiment.traffic.origins();
     let mut of = origins.filter(|origin| stream.is_none() || origin.name == stream);
     of.try_fold(0.0, |sum, origin| Some(sum + origin.arrivals.as_dyn().starts()?))
+}
+
+/// What the traffic, or one stream, grows by where it is not requests: users of closed loops, or conversations and agent runs that begin; nothing of
+/// several kinds together.
+pub(super) fn counted_in(base: &Loaded, stream: Option<&str>) -> Option<CountedIn> {
+    let origins = || {
+        let all = base.experiment.traffic.origins();
+        all.filter(|origin| stream.is_none() || origin.name == stream)
+    };
+    let users = origins().try_fold(0.0, |sum, origin| {
+        let arrivals = origin.arrivals.as_dyn();
+        Some(sum + f64::from(arrivals.users().filter(|_| arrivals.is_closed())?))
+    });
+    let starts = || starts(base, stream).map(CountedIn::Starts);
+    users.map(CountedIn::Users).or_else(starts)
 }
 
 #[cfg(test)]

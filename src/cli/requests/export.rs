@@ -42,6 +42,13 @@ pub(super) struct Files<'a> {
 impl Files<'_> {
     /// Writes the files that are asked for, of `sample` of the requests; the histograms are of all.
     pub(super) fn write(&self, asked: &Asked<'_>, sample: f64) -> Result<(), Failure> {
+        let mut fleets = self.policies.iter().map(|&policy| &self.plan.scenarios[policy].fleet);
+        let has_reserved = fleets.any(|fleet| fleet.iter().any(|of| of.provider.bills_by_the_hour()));
+        if has_reserved && (asked.requests.is_some() || asked.attempts.is_some()) {
+            tell!(
+                "note: `cost` is what is paid by the request; reserved capacity, which is billed by the hour, is in no row"
+            );
+        }
         let head = &rows::REQUESTS[..self.columns()];
         let mut requests = (asked.requests.map(|file| Sheet::create(file, head))).transpose()?;
         let mut attempts = (asked.attempts.map(|file| Sheet::create(file, &rows::ATTEMPTS))).transpose()?;

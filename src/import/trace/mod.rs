@@ -363,6 +363,7 @@ fn take_rows(records: &mut dyn Records, reading: &Reading) -> Result<Trace, Trac
         });
     }
     notes.extend(left_out);
+    let (least, missing) = steps.told();
     let mut facts = Facts {
         form: columns.form.map(|form| form.name),
         read: count,
@@ -371,13 +372,10 @@ fn take_rows(records: &mut dyn Records, reading: &Reading) -> Result<Trace, Trac
         failed,
         bad,
         has_no_zone,
-        counted_over: columns
-            .requests
-            .as_ref()
-            .map(|_| Span::from_nanos(steps.least.unwrap_or(0))),
+        counted_over: columns.requests.as_ref().map(|_| Span::from_nanos(least.unwrap_or(0))),
         ..Facts::default()
     };
-    notes.extend(steps.missing());
+    notes.extend(missing);
     notes.extend(columns.requests.as_ref().map(|column| {
         format!(
             "each of its rows is several requests (`{}`), which share its tokens evenly: how lengths differ within a row cannot be told, so tails that long \
@@ -408,8 +406,9 @@ const UNIX: std::ops::Range<i128> = 946_684_800_000_000_000..4_102_444_800_000_0
 
 /// What a column says, which must be a number of `what`.
 fn number(found: &str, column: &forms::Column, what: &str) -> Result<u32, String> {
-    // Some tools write whole numbers with a point.
-    let digits = found.strip_suffix(".0").unwrap_or(found);
+    // Some tools write whole numbers with a point, or where commas are points with one; of two zeros it would part thousands.
+    let whole = found.strip_suffix(".0").or_else(|| found.strip_suffix(",0"));
+    let digits = whole.unwrap_or(found);
     digits.parse::<u32>().map_err(|_| {
         format!(
             "{}: \"{}\" is not a number of {what}, from 0 to {}",

@@ -4,42 +4,42 @@
 
 use crate::kernel::time::Span;
 
-/// The steps of time of rows that are several requests each.
+/// The most times that are kept to be counted: ten years of minutes.
+const MOST: usize = 5_300_000;
+
+/// The steps of time of rows that are several requests each, in whatever order.
 #[derive(Default)]
 pub(super) struct Steps {
-    first: i64,
-    last: Option<i64>,
-    /// The least time between two that differ.
-    pub(super) least: Option<u64>,
-    /// How many times there are.
-    times: u64,
-    /// Whether a time is earlier than the one before.
-    has_earlier: bool,
+    times: Vec<i64>,
+    is_cut: bool,
 }
 
 impl Steps {
     pub(super) fn look(&mut self, at: i64) {
-        let Some(last) = self.last.replace(at) else {
-            (self.first, self.times) = (at, 1);
+        if self.times.last() == Some(&at) {
             return;
-        };
-        self.has_earlier |= at < last;
-        let gap = at.abs_diff(last);
-        if gap > 0 {
-            self.times += 1;
-            self.least = Some(self.least.map_or(gap, |least| least.min(gap)));
+        }
+        match self.times.len() < MOST {
+            true => self.times.push(at),
+            false => self.is_cut = true,
         }
     }
 
-    /// How many steps have no row, if their rows are in order.
-    pub(super) fn missing(&self) -> Option<String> {
-        let least = self.least.filter(|_| !self.has_earlier)?;
-        let all = (self.last?.abs_diff(self.first) + least / 2) / least + 1;
-        let missing = all.checked_sub(self.times).filter(|missing| *missing > 0)?;
-        let seconds = (Span::from_nanos(least).seconds() * 100.0).round() / 100.0;
-        Some(format!(
-            "{missing} of {all} steps of {seconds} s have no row: they count as no requests, whatever was asked in them"
-        ))
+    /// The least time between two that differ, and how many steps have no row, in words.
+    pub(super) fn told(mut self) -> (Option<u64>, Option<String>) {
+        self.times.sort_unstable();
+        self.times.dedup();
+        let least = self.times.windows(2).map(|two| two[1].abs_diff(two[0])).min();
+        let ends = self.times.first().zip(self.times.last());
+        let missing = least.zip(ends).filter(|_| !self.is_cut).and_then(|(least, (first, last))| {
+            let all = (last.abs_diff(*first) + least / 2) / least + 1;
+            let missing = all.checked_sub(self.times.len() as u64).filter(|missing| *missing > 0)?;
+            let seconds = (Span::from_nanos(least).seconds() * 100.0).round() / 100.0;
+            Some(format!(
+                "{missing} of {all} steps of {seconds} s have no row: they count as no requests, whatever was asked in them"
+            ))
+        });
+        (least, missing)
     }
 }
 
@@ -52,7 +52,7 @@ mod tests {
     fn missing(minutes: &[i64]) -> Option<String> {
         let mut steps = Steps::default();
         minutes.iter().for_each(|minute| steps.look(minute * MINUTE));
-        steps.missing()
+        steps.told().1
     }
 
     #[test]
@@ -64,8 +64,9 @@ mod tests {
     }
 
     #[test]
-    fn rows_out_of_order_and_one_alone_say_nothing() {
-        assert_eq!(missing(&[5, 9, 6]), None);
+    fn rows_out_of_order_are_counted_too_and_one_alone_says_nothing() {
+        let said = missing(&[10, 9, 6, 5, 9]).unwrap();
+        assert!(said.starts_with("2 of 6 steps of 60 s have no row"), "{said}");
         assert_eq!(missing(&[5]), None);
         assert_eq!(missing(&[]), None);
     }

@@ -416,6 +416,7 @@ fn cells_are_parted_as_table_programs_part_them() {
         "timestamp|input_tokens|output_tokens\n1|2|3\n",
         "sep=;\ntimestamp;input_tokens;output_tokens\n1;2;3\n",
         "sep=|\r\ntimestamp|input_tokens|output_tokens\r\n1|2|3\r\n",
+        "timestamp;input_tokens;output_tokens\n1,0;2,0;3,0\n",
     ] {
         assert_eq!(rows(text), [(0.0, 2, 3)], "{text}");
     }

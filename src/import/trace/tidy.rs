@@ -89,16 +89,14 @@ pub(super) fn tidy(sorted: &Sorted, keeps: bool, facts: &mut Facts) -> io::Resul
     let mut notes = Vec::new();
     facts.earlier = sorted.earlier;
     if sorted.earlier > 0 {
-        notes.push(format!(
-            "{} of {} {} are earlier than the one before: they are sorted by time",
-            sorted.earlier,
-            sorted.len(),
-            if facts.counted_over.is_some() {
-                "requests"
-            } else {
-                "rows"
-            }
-        ));
+        notes.push(match facts.counted_over {
+            Some(_) => "its rows are not in the order of time: they are sorted".to_owned(),
+            None => format!(
+                "{} of {} rows are earlier than the one before: they are sorted by time",
+                sorted.earlier,
+                sorted.len()
+            ),
+        });
     }
     let mut times = Times::default();
     sorted.each(&mut |at, row| {

@@ -8,7 +8,7 @@
 
 use super::{HALF, axis, interval, scale_for, shortened};
 use crate::report::chart::{Chart, Colour, Mark, Point, Series};
-use crate::report::{Judged, Metric, PolicyReport, Report, estimate, shown};
+use crate::report::{Judged, Metric, PolicyReport, Report, cost_of_1k, estimate, shown};
 use crate::stats::interval::Estimate;
 use crate::stats::sorting;
 
@@ -35,7 +35,7 @@ pub(super) fn cost(report: &Report) -> Metric {
     if is_of_one_traffic && report.policies.iter().any(month) {
         Metric::COST_PER_MONTH
     } else {
-        Metric::COST_PER_1K
+        cost_of_1k(report.policies.iter())
     }
 }
 

@@ -68,15 +68,11 @@ impl Risk {
 
     /// Draws of all, with what their number leaves open.
     fn of_draws(&self, share: &Share) -> String {
-        match share.held == share.of {
-            true => format!("all {} draws", format::count(share.of)),
-            false => format!(
-                "{} draws ({} to {})",
-                share.words(),
-                percent(share.lo),
-                percent(share.hi)
-            ),
-        }
+        let many = match share.held == share.of {
+            true => format!("all {}", format::count(share.of)),
+            false => share.words(),
+        };
+        format!("{many} draws ({} to {})", percent(share.lo), percent(share.hi))
     }
 
     /// Fills in what follows.
@@ -129,7 +125,7 @@ impl Risk {
             (None, false, _) => format!("{leader}: {moves}."),
             (_, true, _) => {
                 let instead = self.instead(led);
-                format!("{leader} stays {what} {}{instead}; {moves}.", met(&led.cheapest))
+                format!("{leader} is {what} {}{instead}; {moves}.", met(&led.cheapest))
             }
         }
     }
@@ -202,12 +198,13 @@ impl Risk {
         let centre = self.centre.policies.iter().find(|policy| policy.name == self.leader)?;
         let leader = clean(&self.leader);
         let over = self.budget.zip(month.over_budget).map(|(budget, share)| {
+            // What the number of draws leaves open stands beside the share of them.
             let mean = led
                 .over_budget
-                .map(|share| format!(" (its mean in {} draws)", share.words()));
+                .map(|share| format!(" (its mean in {})", self.of_draws(&share)));
             let budget = format::value(unit, budget);
             format!(
-                "; it is above {budget} with probability {}{}",
+                "; by these draws it is above {budget} with probability {}{}",
                 percent(share),
                 mean.unwrap_or_default()
             )

@@ -84,10 +84,15 @@ fn head(story: &Story, columns: usize) -> String {
     });
     all += &paragraph("  asks     ", &format!("{asks}; {when}; {timeout}"), columns);
     let token = (story.ttft).map_or(String::new(), |t| format!(", first token after {}", exact(t)));
-    let cost = if story.cost.0 == 0 {
-        "nothing paid".to_owned()
+    let reserved = story.attempts.iter().any(|attempt| attempt.reserved);
+    let besides = if reserved {
+        ", beside the reserved capacity, which is billed by the hour"
     } else {
-        money(story, story.cost)
+        ""
+    };
+    let cost = match story.cost.0 {
+        0 => format!("nothing paid{besides}"),
+        _ => format!("{}{besides}", money(story, story.cost)),
     };
     all + &paragraph(
         "  end      ",

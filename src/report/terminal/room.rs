@@ -76,6 +76,11 @@ impl Room {
         }
     }
 
+    /// All but the sentences of comparison.
+    pub(super) fn without_sentences(self) -> Room {
+        Room { sentences: 0, ..self }
+    }
+
     /// What is left where all of it would be more than a screen: what decides, and of the rest a line or two each.
     pub(super) fn tight(self) -> Room {
         Room {
@@ -103,11 +108,18 @@ impl Room {
     /// What is left where that is more than a screen too.
     pub(super) fn tightest(self) -> Room {
         Room {
+            details: false,
+            is_tightest: true,
+            ..self.tighter()
+        }
+    }
+
+    /// What is left of that where it is a line or two too much: one of each.
+    pub(super) fn tighter(self) -> Room {
+        Room {
             warnings: 1,
             notes: 1,
             binding: 1,
-            details: false,
-            is_tightest: true,
             ..self.tight()
         }
     }

@@ -11,10 +11,10 @@ use super::room::{LINES, NARROW, Room};
 use super::{BINDS, HEAD, Page, Style, binds};
 use crate::report::dialogues;
 use crate::report::leading::FIGURES;
-use crate::report::shown as figure_of;
 use crate::report::table::{Cell, Table, Tone};
 use crate::report::text::{clean, fit, paragraph, width};
 use crate::report::{Judged, Metric, OF_SURVIVORS, OVER_ALL, PolicyReport, Report, Scored, Unit, estimate, format};
+use crate::report::{cost_of_1k, shown as figure_of};
 use crate::stats::interval::Estimate;
 use crate::stats::sorting;
 use crate::words::Outcome;
@@ -40,19 +40,24 @@ const BEST: char = '*';
 pub fn screen(report: &Report, style: &Style) -> String {
     let room = Room::of(report, style.width);
     let is_screen = |text: &str| text.lines().count() + OF_PAGE <= LINES;
-    let whole = of_room(report, style, room);
-    if style.width >= NARROW || is_screen(&whole) {
-        return whole;
+    // A wide table has few lines: there what is told in sentences, and stands in the table too, is all that is ever left out.
+    let smaller = [
+        room,
+        room.without_sentences(),
+        room.tight(),
+        room.tighter(),
+        room.tightest(),
+        room.barest(),
+    ];
+    let most = if style.width >= NARROW { 2 } else { smaller.len() };
+    let mut text = String::new();
+    for room in &smaller[..most] {
+        text = of_room(report, style, *room);
+        if is_screen(&text) {
+            break;
+        }
     }
-    let tight = of_room(report, style, room.tight());
-    if is_screen(&tight) {
-        return tight;
-    }
-    let tightest = of_room(report, style, room.tightest());
-    if is_screen(&tightest) {
-        return tightest;
-    }
-    of_room(report, style, room.barest())
+    text
 }
 
 /// What there is `room` for.
@@ -184,7 +189,7 @@ impl Page {
         }
     }
 
-    /// How requests failed, under the policies shown where a notable share did.
+    /// As what requests failed in the end, under the policies shown where a notable share did.
     fn failures(&mut self, report: &Report, shown: &[&PolicyReport], room: Room) {
         let mut lines = Vec::new();
         for policy in shown {
@@ -204,7 +209,7 @@ impl Page {
                 lines.push((parts.join(", "), policy.name.clone()));
             }
         }
-        self.grouped("Failed by", &lines, report.answer(), room);
+        self.grouped("Failed as", &lines, report.answer(), room);
     }
 
     /// What response caches did under the policies shown.
@@ -233,8 +238,8 @@ impl Page {
         let mut table = Table::new("policy");
         for (group, title) in [
             ("left out", "after"),
-            ("errors", "until then"),
-            ("errors", "in all"),
+            ("failed attempts", "until then"),
+            ("requests", "failed"),
             ("well again", "after"),
             ("taken back", "after"),
         ] {
@@ -254,7 +259,13 @@ impl Page {
                 format::count(incident.leaked.value.round() as u64),
                 format::share(incident.error_rate.value),
                 after(Some(&incident.time_to_recover)),
-                after(incident.time_to_return.as_ref()),
+                // What was never left out is not taken back.
+                after(
+                    incident
+                        .time_to_return
+                        .as_ref()
+                        .filter(|_| incident.time_to_eject.n > 0),
+                ),
             ];
             table.row(&fit(&clean(&policy.name), room.name), cells.map(Cell::new));
         }
@@ -371,15 +382,22 @@ fn cut(text: &str, most: usize, limit: usize) -> String {
 fn columns(report: &Report, shown: &[&PolicyReport], room: Room) -> Vec<Metric> {
     let goals = report.scorecard.goals.iter().map(|goal| goal.metric.clone());
     let ranked = report.ranking.iter().map(|ranking| ranking.metric.clone());
+    let of_1k = cost_of_1k(report.policies.iter());
     let mut columns: Vec<Metric> = Vec::new();
     let asked = report.asked.iter().filter(|_| room.details).cloned();
     let goals_are = report.scorecard.goals.len();
     let has_many = goals_are >= MANY_GOALS || room.is_tightest && goals_are > 0;
     let besides = |metric: &&Metric| !has_many || **metric == Metric::ERROR_RATE || metric.unit() == Unit::Dollars;
-    for metric in goals
-        .chain(ranked)
-        .chain(FIGURES.iter().take(room.figures).filter(besides).cloned())
-        .chain(asked)
+    for metric in
+        goals
+            .chain(ranked)
+            .chain(FIGURES.iter().take(room.figures).filter(besides).map(|metric| {
+                match *metric == Metric::COST_PER_1K {
+                    true => of_1k.clone(),
+                    false => metric.clone(),
+                }
+            }))
+            .chain(asked)
     {
         let values = || shown.iter().map(|policy| figure_of(policy, &metric).0.value);
         let says = values().any(|value| !value.is_nan() && value != 0.0);
@@ -475,6 +493,10 @@ fn best(report: &Report, metric: &Metric, shown: &[&PolicyReport]) -> Option<f64
         }
     };
     let best = all.iter().min_by(|a, b| better(a, b))?;
+    // One replication tells nothing apart, and one value is the best of none.
+    if best.n < 2 || all.len() < 2 {
+        return None;
+    }
     let holds = |of: &Estimate, value: f64| {
         let bounds = of.lo.unwrap_or(of.value)..=of.hi.unwrap_or(of.value);
         bounds.contains(&value)

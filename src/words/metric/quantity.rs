@@ -225,7 +225,7 @@ quantities! {
         name: "ttft",
         title: "TTFT",
         short: "TTFT",
-        about: "time from arrival to first token, of successes",
+        about: "time from arrival to first token",
         unit: Unit::Seconds,
         better: Better::Lower,
         takes: Takes::Statistic,
@@ -243,7 +243,7 @@ quantities! {
         name: "e2e",
         title: "E2E",
         short: "E2E",
-        about: "time from arrival to last token, of successes",
+        about: "time from arrival to last token",
         unit: Unit::Seconds,
         better: Better::Lower,
         takes: Takes::Statistic,
@@ -360,6 +360,21 @@ quantities! {
             "several providers may bill for one request, so there are no 1,000 requests of one provider. Ask for `cost_per_month` of the provider",
         ),
         standard: &[shown(Statistic::Whole).paged("Cost", "per 1,000").of_classes()],
+    };
+    CostPer1kAnswers = Row {
+        name: "cost_per_1k_answers",
+        title: "$ / 1,000 answers",
+        short: "$/1k answers",
+        about: "all that is billed, for failed requests too, over 1,000 requests that succeeded",
+        unit: Unit::Dollars,
+        better: Better::Lower,
+        takes: Takes::Nothing,
+        lies: Lies::Bills,
+        bounds_goodput: false,
+        not_of_provider: Some(
+            "several providers may bill for one answer, so there are no 1,000 answers of one provider. Ask for `cost_per_month` of the provider",
+        ),
+        standard: &[kept(Statistic::Whole)],
     };
     CostPerMonth = Row {
         name: "cost_per_month",

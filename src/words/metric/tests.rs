@@ -30,6 +30,7 @@ fn the_standard_set_is_what_results_always_held() {
         "goodput",
         "attempts_per_request",
         "cost_per_1k",
+        "cost_per_1k_answers",
         "cost_per_month",
         "quality",
     ];
@@ -69,6 +70,7 @@ fn constants_are_the_metrics_of_their_names() {
         (Metric::THROUGHPUT, "throughput"),
         (Metric::GOODPUT, "goodput"),
         (Metric::COST_PER_1K, "cost_per_1k"),
+        (Metric::COST_PER_1K_ANSWERS, "cost_per_1k_answers"),
         (Metric::COST_PER_MONTH, "cost_per_month"),
         (Metric::QUALITY, "quality"),
     ] {

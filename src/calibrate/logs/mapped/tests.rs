@@ -166,6 +166,27 @@ fn missing_values_and_decimal_commas_are_read_and_others_named() {
     }
 }
 
+#[test]
+fn a_unit_that_cannot_be_right_is_asked_for() {
+    let read = |mapping: &str| {
+        let mapping = Mapping::parse(mapping).unwrap();
+        read_mapped("m.csv", b"first,total,code\n250,1.25,200\n300,2,200\n", &mapping)
+            .unwrap()
+            .notes
+    };
+    let asked = |notes: &[String]| {
+        notes
+            .iter()
+            .any(|note| note.contains("is the unit of each column right?"))
+    };
+    assert!(!asked(&read("ttft=first:ms,e2e=total,status=code")));
+    let notes = read("ttft=first,e2e=total,status=code");
+    assert!(
+        asked(&notes) && notes.iter().any(|note| note.starts_with("2 rows")),
+        "{notes:?}"
+    );
+}
+
 /// pandas writes a column of statuses as floats where one is missing.
 #[test]
 fn a_status_may_be_a_float() {

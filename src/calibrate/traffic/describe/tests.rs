@@ -75,6 +75,24 @@ fn a_poisson_process_with_a_course_is_not_called_bursty() {
     );
 }
 
+/// A rate that jumps morning and evening, regular in between: calmer than Poisson about its course, whatever the jumps do.
+#[test]
+fn a_rate_that_jumps_is_not_called_bursty() {
+    let mut at = 0_u64;
+    let it = read(&rows(60_000, |_| {
+        let is_day = (8..18).contains(&(at / 3600 % 24));
+        at += if is_day { 3 } else { 60 };
+        format!("{at}.5")
+    }));
+    assert!(it.dispersion.iter().all(|of| of.is_calm), "{:?}", it.dispersion);
+    assert!(
+        it.means.starts_with("as a Poisson process around a rate that moves") && it.means.contains("calmer"),
+        "{} {:?}",
+        it.means,
+        it.dispersion
+    );
+}
+
 /// Of three days the hour of the day is the mean over them.
 #[test]
 fn hours_are_those_of_the_day() {

@@ -9,7 +9,7 @@
 //! the quantile comes from the normal one by the series of Fisher and Cornish (Abramowitz and Stegun 26.7.5).
 
 use serde::{Deserialize, Serialize};
-use statrs::distribution::{ContinuousCDF, Normal, StudentsT};
+use statrs::distribution::{ContinuousCDF, Gamma, Normal, StudentsT};
 
 /// Degrees of freedom up to which `statrs` is trusted.
 const EXACT_DF: usize = 1000;
@@ -64,6 +64,15 @@ impl Confidence {
             return nine_digits(t_from_normal(self.deviate(), df as f64));
         }
         StudentsT::new(0.0, 1.0, df as f64).map_or(f64::INFINITY, |t| nine_digits(-t.inverse_cdf(self.tail())))
+    }
+
+    /// The upper limit of a Poisson mean of which one event was seen: with more, so few would be seen too seldom (the exact limits of Garwood,
+    /// *Biometrika* 28, 1936).
+    pub fn most_of_one(self) -> f64 {
+        let events = Gamma::new(2.0, 1.0);
+        events.map_or(f64::INFINITY, |events| {
+            nine_digits(events.inverse_cdf(1.0 - self.tail()))
+        })
     }
 
     /// The standard normal deviate such that the middle of the distribution holds this level.
@@ -127,6 +136,20 @@ fn nine_digits(x: f64) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn one_event_allows_a_mean_of_five_and_a_half() {
+        // scipy.stats.chi2.ppf([0.75, 0.95, 0.975, 0.995], 4) / 2
+        for (level, most) in [
+            (0.5, 2.69263453),
+            (0.9, 4.74386452),
+            (0.95, 5.57164339),
+            (0.99, 7.43012950),
+        ] {
+            let found = Confidence::new(level).unwrap().most_of_one();
+            assert!((found / most - 1.0).abs() < 1e-8, "{level}: {found}");
+        }
+    }
 
     // python3 tests/oracle/stats.py critical
     const T: [(usize, f64, f64); 7] = [

@@ -9,6 +9,8 @@
 //! independent incidents ([`Pairs::incidents`]). Measured over compound Poisson counts (4 to 100 replications, 3 to 300 incidents of
 //! constant and exponential size), such intervals at 95 % hold the truth in 93 to 98 % of runs, where Student's t alone holds it in 75
 //! to 95 %; incidents of far more uneven size (a tenth of them eleven times the rest) leave 90 to 92 % from 10 to 30 incidents.
+//! That end is bounded where replications are too few to say anything of the spread ([`farthest`]): over the same counts, from 2 replications and
+//! one incident on, the bound costs at most 0.2 points of coverage.
 //! Left out: the bias of a ratio, of the order of one over the requests of all replications; correcting it would keep shares from
 //! adding up.
 
@@ -23,9 +25,6 @@ const FEW: f64 = 4.0;
 
 /// It grows by no more than this, which is what incidents of very uneven size need where there are one or two.
 const MOST: f64 = 1.5;
-
-/// What no level below it needs a bound for: [`farthest`] is more at any level above 50 %.
-const SURELY: f64 = 2.0;
 
 /// Numerators and denominators of one ratio, replication after replication, and all that its estimate needs of them.
 ///
@@ -146,11 +145,7 @@ impl Pairs {
         };
         let reach = critical * error / (share * rest);
         let far = reach * (1.0 + (FEW / self.incidents().unwrap_or(f64::INFINITY)).min(MOST));
-        let far = if far > SURELY {
-            far.min(farthest(confidence))
-        } else {
-            far
-        };
+        let far = far.min(farthest(confidence));
         let at = |shift: f64| 1.0 / (1.0 + rest / share * libm::exp(-shift));
         let (lo, hi) = if share <= 0.5 {
             (at(-reach), at(far))
@@ -187,19 +182,8 @@ impl Pairs {
 /// be one incident: then so many more are possible as exact limits of a Poisson mean allow (Garwood 1936), and each may be as much
 /// larger as the mean of exponential sizes of which one is known.
 fn farthest(confidence: Confidence) -> f64 {
-    let tail = (1.0 - confidence.level()) / 2.0;
-    // The mean at which at most one incident has that chance: e^-m (1 + m) = tail, whose left side falls.
-    let (mut low, mut high) = (0.0, 64.0);
-    for _ in 0..64 {
-        let mean = 0.5 * (low + high);
-        if libm::exp(-mean) * (1.0 + mean) > tail {
-            low = mean;
-        } else {
-            high = mean;
-        }
-    }
-    let size = -1.0 / libm::log1p(-tail);
-    libm::log(low * size)
+    let size = -1.0 / libm::log1p(-confidence.tail());
+    libm::log(confidence.most_of_one() * size)
 }
 
 /// An error times Student's t; zero stays zero, whatever the degrees of freedom.
@@ -287,9 +271,6 @@ mod tests {
         let most = 5.5716 * 39.498 / 3e4;
         assert!((it.hi.unwrap() / most - 1.0).abs() < 0.01, "{it:?}");
         assert!(it.hi.unwrap() > wilson(0, 30_000, Confidence::P95).1, "{it:?}");
-        for level in [0.5, 0.8, 0.9, 0.99] {
-            assert!(farthest(Confidence::new(level).unwrap()) > SURELY, "{level}");
-        }
     }
 
     #[test]

@@ -13,7 +13,7 @@ const NAMED: usize = 3;
 pub(super) fn sentence<'a>(policies: impl IntoIterator<Item = &'a PolicyReport>, counted: f64) -> Option<String> {
     let is_lost = |incident: &&IncidentReport| {
         let back = incident.time_to_return.as_ref();
-        incident.until < counted
+        incident.is_over(counted)
             && incident.leaked.value > 0.0
             && back.is_some_and(|back| back.n == 0 && back.undefined > 0)
     };

@@ -619,6 +619,21 @@ pub struct IncidentReport {
     pub time_to_return: Option<Estimate>,
 }
 
+impl IncidentReport {
+    /// Whether what comes after it is seen, where so many seconds are counted.
+    pub(crate) fn is_over(&self, counted: f64) -> bool {
+        self.until < counted
+    }
+
+    /// The time until its provider was taken back; nothing where that is not seen, or where it was never left out.
+    pub(crate) fn taken_back(&self, counted: f64) -> Option<&Estimate> {
+        let was_left_out = self.time_to_eject.n > 0;
+        self.time_to_return
+            .as_ref()
+            .filter(|_| was_left_out && self.is_over(counted))
+    }
+}
+
 /// What the client did beyond one attempt for each request.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[non_exhaustive]

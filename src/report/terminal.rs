@@ -545,7 +545,8 @@ fn incidents(report: &Report, notes: &mut Notes) -> Table {
     for policy in &report.policies {
         let mut name = clean(&policy.name);
         for incident in &policy.incidents {
-            let cells = [
+            let unseen = || Cell::new(format::NONE);
+            let mut cells = vec![
                 Cell::new(fit(&clean(&incident.provider), HEAD)),
                 Cell::new(format::span(incident.from)),
                 Cell::new(format::span(incident.until - incident.from)),
@@ -553,13 +554,16 @@ fn incidents(report: &Report, notes: &mut Notes) -> Table {
                 notes.moment(&incident.time_to_eject),
                 notes.cell(Unit::Number, &incident.leaked, None),
                 notes.cell(Unit::Share, &incident.error_rate, None),
-                notes.cell(Unit::Share, &incident.recovered, None),
-                notes.moment(&incident.time_to_recover),
-                match &incident.time_to_return {
-                    Some(time) if incident.until < report.counted => notes.moment(time),
-                    _ => Cell::new(format::NONE),
-                },
             ];
+            cells.extend(match incident.is_over(report.counted) {
+                true => [
+                    notes.cell(Unit::Share, &incident.recovered, None),
+                    notes.moment(&incident.time_to_recover),
+                ],
+                false => [unseen(), unseen()],
+            });
+            let back = incident.taken_back(report.counted);
+            cells.push(back.map_or_else(unseen, |time| notes.moment(time)));
             table.row(&std::mem::take(&mut name), cells);
         }
     }

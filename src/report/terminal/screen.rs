@@ -249,23 +249,14 @@ impl Page {
             let Some(incident) = policy.incidents.first() else {
                 continue;
             };
-            // Of one that lasts to the end it is not seen what comes after.
-            let after = |time: Option<&Estimate>| match time {
-                Some(time) if incident.until < report.counted => moment(time),
-                _ => format::NONE.to_owned(),
-            };
+            let told = |time: Option<&Estimate>| time.map_or(format::NONE.to_owned(), moment);
+            let well = Some(&incident.time_to_recover).filter(|_| incident.is_over(report.counted));
             let cells = [
                 moment(&incident.time_to_eject),
                 format::count(incident.leaked.value.round() as u64),
                 format::share(incident.error_rate.value),
-                after(Some(&incident.time_to_recover)),
-                // What was never left out is not taken back.
-                after(
-                    incident
-                        .time_to_return
-                        .as_ref()
-                        .filter(|_| incident.time_to_eject.n > 0),
-                ),
+                told(well),
+                told(incident.taken_back(report.counted)),
             ];
             table.row(&fit(&clean(&policy.name), room.name), cells.map(Cell::new));
         }

@@ -44,31 +44,25 @@ pub(super) fn outages(report: &Report, keys: &Keys<'_>) -> Vec<Outage> {
 }
 
 fn cells(report: &Report, incident: &IncidentReport, notes: &mut Notes) -> Vec<Cell> {
-    // Of one that lasts to the end it is not seen what comes after.
-    let ends = incident.until < report.counted;
     let unseen = || Cell {
         value: format::NONE.to_owned(),
         spread: None,
         note: None,
     };
-    vec![
+    let mut cells = vec![
         notes.cell(Unit::Share, &incident.ejected),
         notes.moment(&incident.time_to_eject),
         notes.cell(Unit::Number, &incident.leaked),
         notes.cell(Unit::Share, &incident.error_rate),
-        if ends {
-            notes.cell(Unit::Share, &incident.recovered)
-        } else {
-            unseen()
-        },
-        if ends {
-            notes.moment(&incident.time_to_recover)
-        } else {
-            unseen()
-        },
-        match &incident.time_to_return {
-            Some(time) if ends => notes.moment(time),
-            _ => unseen(),
-        },
-    ]
+    ];
+    cells.extend(match incident.is_over(report.counted) {
+        true => [
+            notes.cell(Unit::Share, &incident.recovered),
+            notes.moment(&incident.time_to_recover),
+        ],
+        false => [unseen(), unseen()],
+    });
+    let back = incident.taken_back(report.counted);
+    cells.push(back.map_or_else(unseen, |time| notes.moment(time)));
+    cells
 }

@@ -8,6 +8,7 @@ mod classes;
 mod clipped;
 mod compare;
 mod cut;
+mod differing;
 mod events;
 mod exchange;
 mod figures;

@@ -7,6 +7,8 @@ use std::fmt::{Display, Formatter, Result};
 
 use serde_json::Value;
 
+use crate::form::diagnose::is_plain;
+
 /// Members of an experiment that change nothing of what is simulated.
 const WORDS: [&str; 3] = ["format", "name", "about"];
 
@@ -85,8 +87,7 @@ fn add(all: &mut Vec<Difference>, path: String, before: Option<&Value>, after: O
 
 /// The path of a member.
 fn member(path: &str, key: &str) -> String {
-    let is_word = !key.is_empty() && key.chars().all(|c| c.is_alphanumeric() || c == '_' || c == '-');
-    match (is_word, path.is_empty()) {
+    match (is_plain(key), path.is_empty()) {
         (true, true) => key.to_owned(),
         (true, false) => format!("{path}.{key}"),
         (false, _) => format!("{path}[{}]", Value::from(key)),

@@ -28,16 +28,21 @@ impl From<usize> for Seg {
     }
 }
 
+/// Whether a key stands in a path as it is, without brackets and quotes.
+pub(crate) fn is_plain(key: &str) -> bool {
+    let plain = |c: char| c.is_alphanumeric() || matches!(c, '_' | '-' | '$');
+    !key.is_empty() && key.chars().all(plain)
+}
+
 /// A path as people write it: `providers[0].price`, and `models["gpt-4.1"]` for a key that is not a plain word.
 pub(super) struct Shown<'a>(pub(super) &'a [Seg]);
 
 impl fmt::Display for Shown<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let plain = |c: char| c.is_alphanumeric() || matches!(c, '_' | '-' | '$');
         for (depth, seg) in self.0.iter().enumerate() {
             match seg {
                 Seg::Index(index) => write!(f, "[{index}]")?,
-                Seg::Key(key) if key.is_empty() || !key.chars().all(plain) => write!(f, "[{key:?}]")?,
+                Seg::Key(key) if !is_plain(key) => write!(f, "[{key:?}]")?,
                 Seg::Key(key) if depth == 0 => f.write_str(key)?,
                 Seg::Key(key) => write!(f, ".{key}")?,
             }

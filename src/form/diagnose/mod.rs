@@ -12,6 +12,7 @@ mod several;
 
 pub use explain::nearest;
 pub use locate::Seg;
+pub(crate) use locate::is_plain;
 pub use render::{printable, quoted};
 
 use super::comments::blank_comments;

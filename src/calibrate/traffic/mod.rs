@@ -7,6 +7,7 @@
 //! heeded; models by tenant, for which `only` picks rows.
 
 mod bursts;
+mod cautions;
 mod counts;
 mod describe;
 mod draw;

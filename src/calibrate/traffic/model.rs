@@ -7,6 +7,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
 
+use super::cautions::cautions;
 use super::counts::{self, Stretches};
 use super::describe::{self, Description};
 use super::held_out::{self, Check, Whole};
@@ -23,7 +24,6 @@ use crate::form::units::DAYS;
 use crate::import::trace::Trace;
 use crate::kernel::calendar::{minute_of, minute_of_week};
 use crate::kernel::chance::{Chance, Purpose, unit};
-use crate::report::{Unit, format};
 use crate::traffic::arrivals::ArrivalsSpec;
 
 /// Stretches of a trace, of which every second is held out.
@@ -81,9 +81,9 @@ impl Model {
 }
 
 /// A model of a part of a trace.
-struct Part {
-    course: Course,
-    choice: process::Choice,
+pub(super) struct Part {
+    pub(super) course: Course,
+    pub(super) choice: process::Choice,
     arrivals: ArrivalsSpec,
     classes: Vec<Class>,
 }
@@ -262,82 +262,6 @@ fn traffic(part: &Part) -> Result<Value, String> {
         }
     }
     Ok(value)
-}
-
-/// Where the model does not hold, and what it leaves out.
-fn cautions(checks: &[Check], whole: &[Whole], (tried, taken): (&Part, &Part), says_who: bool) -> Vec<String> {
-    let mut told = Vec::new();
-    let missed: Vec<String> = whole.iter().filter_map(Whole::misses).collect();
-    if !missed.is_empty() {
-        told.push(format!(
-            "the model that is written misses the whole trace in: {}; what a run bills goes by its means",
-            missed.join(", ")
-        ));
-    }
-    let failed: Vec<String> = checks
-        .iter()
-        .filter(|check| !check.holds)
-        .map(|check| {
-            if check.figure == held_out::CORRELATED {
-                return format!("{} ({:.2} for {:.2})", check.figure, check.model, check.held_out);
-            }
-            let ratio = crate::report::format::relative(check.model / check.held_out - 1.0);
-            format!("{} ({ratio})", check.figure)
-        })
-        .collect();
-    if !failed.is_empty() {
-        told.push(format!(
-            "it does not hold for what was held out in: {}",
-            failed.join(", ")
-        ));
-    }
-    let names = |part: &Part| (part.choice.taken.name(), std::mem::discriminant(&part.course));
-    if names(tried) != names(taken) {
-        told.push(format!(
-            "of half of the trace another model was made than of all of it ({}, and {}): the checks are of the first",
-            tried.arrivals_in_words(),
-            taken.arrivals_in_words()
-        ));
-    }
-    match &taken.course {
-        Course::Steps { .. } => told.push(
-            "its steps are those of this trace: another stretch of time has others, and after the last one its rate stays".to_owned(),
-        ),
-        Course::Hours { off, .. } if !off.is_empty() => {
-            let rate = |x: &f64| format::value(Unit::PerSecond, *x);
-            let hours = off.iter().take(4).map(|(hour, own, model)| format!("{hour} ({} for {})", rate(model), rate(own)));
-            let more = match off.len().saturating_sub(4) {
-                0 => String::new(),
-                more => format!(" and {more} more"),
-            };
-            told.push(format!(
-                "its rate is off in these hours of the day: {}{more}: it goes in straight lines from the middle of one hour to that of the next, and the \
-                 trace's jumps",
-                hours.collect::<Vec<_>>().join(", ")
-            ));
-        }
-        Course::Hours { .. } | Course::Level(_) => {}
-    }
-    told.push(match says_who {
-        true => {
-            "users, classes and tags are drawn each by itself: whose requests are of which class or team is lost, and so are conversations and \
-             prompts that come back"
-        }
-        false => "requests are independent of each other but for their times: no users, conversations or prompts that come back",
-    }
-    .to_owned());
-    told
-}
-
-impl Part {
-    fn arrivals_in_words(&self) -> String {
-        let course = match self.course {
-            Course::Level(_) => "level",
-            Course::Steps { .. } => "steps",
-            Course::Hours { .. } => "hours",
-        };
-        format!("{course} over {}", self.choice.taken.name())
-    }
 }
 
 /// The rate at so many places that a picture shows it.

@@ -411,7 +411,7 @@ impl Capacities {
 
     /// The requests that come at the capacity, where that is counted in something else.
     fn in_requests(&self, policy: &Capacity) -> String {
-        match policy.counted.filter(|_| self.counted_in.is_some()) {
+        match policy.counted {
             Some(_) => format!("; all requests then come at {}", self.value(policy.capacity.value)),
             None => String::new(),
         }

@@ -9,7 +9,7 @@
 //! independent incidents ([`Pairs::incidents`]). Measured over compound Poisson counts (4 to 100 replications, 3 to 300 incidents of
 //! constant and exponential size), such intervals at 95 % hold the truth in 93 to 98 % of runs, where Student's t alone holds it in 75
 //! to 95 %; incidents of far more uneven size (a tenth of them eleven times the rest) leave 90 to 92 % from 10 to 30 incidents.
-//! That end is bounded where replications are too few to say anything of the spread ([`farthest`]): over the same counts, from 2 replications and
+//! That end is bounded where replications are too few to say anything of the spread: over the same counts, from 2 replications and
 //! one incident on, the bound costs at most 0.2 points of coverage.
 //! Left out: the bias of a ratio, of the order of one over the requests of all replications; correcting it would keep shares from
 //! adding up.

@@ -312,6 +312,33 @@ fn a_try_that_the_budget_denies_is_told() {
     );
 }
 
+/// Beside a provider that could not take an attempt stands why: which of its group, a budget or an earlier attempt.
+#[test]
+fn why_a_provider_could_not_take_an_attempt_is_told() {
+    let mut experiment = retried();
+    experiment["client"]["retry"]["fixed"]["where"] = json!("elsewhere");
+    experiment["client"]["fallback"] =
+        json!({ "groups": [{ "providers": ["out", "up"] }, { "providers": ["third"] }] });
+    experiment["providers"]["third"] = experiment["providers"]["up"].clone();
+    let (stories, _, code) = asked(&experiment, &["--id", "0", "--policy", "turns", "--json"]);
+    assert_eq!(code, Some(0));
+    let stories: Value = serde_json::from_str(&stories).unwrap();
+    let steps = stories[0]["steps"].as_array().unwrap();
+    let choices = steps.iter().filter(|step| step["what"] == "choice");
+    let why: Vec<Vec<&Value>> = choices
+        .map(|step| {
+            step["seen"]
+                .as_array()
+                .unwrap()
+                .iter()
+                .map(|seen| &seen["left_out"])
+                .collect()
+        })
+        .collect();
+    let (none, group, failed) = (&Value::Null, &json!("not in its group"), &json!("has just failed it"));
+    assert_eq!(why, [[none, group, none], [failed, group, none]], "{steps:?}");
+}
+
 /// Which stream, which of its user's requests and which tags: what bills by team and by conversation are added up from.
 #[test]
 fn rows_say_the_stream_the_turn_and_the_tags() {

@@ -152,11 +152,36 @@ pub struct Restriction<'a> {
 }
 
 impl Restriction<'_> {
+    #[inline]
     fn allows(&self, index: usize) -> bool {
-        self.members.is_none_or(|m| m[index])
-            && self.barred.is_none_or(|b| !b[index])
-            && !self.excluded.contains(&(index as u32))
+        self.against(index).is_none()
     }
+
+    #[inline]
+    fn against(&self, index: usize) -> Option<KeptOut> {
+        if self.members.is_some_and(|m| !m[index]) {
+            Some(KeptOut::Group)
+        } else if self.barred.is_some_and(|b| b[index]) {
+            Some(KeptOut::Budget)
+        } else if self.excluded.contains(&(index as u32)) {
+            Some(KeptOut::Copy)
+        } else {
+            None
+        }
+    }
+}
+
+/// A reason, besides breakers, that keeps a provider out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum KeptOut {
+    /// It is not in the group that the request is at.
+    Group,
+    /// A budget bars it.
+    Budget,
+    /// It has a copy of the request, or had the attempt that failed, and another must go elsewhere.
+    Copy,
+    /// A policy leaves the choice to another inside it, without this provider.
+    Policy,
 }
 
 impl<'a> Fleet<'a> {
@@ -270,6 +295,12 @@ impl<'a> Fleet<'a> {
     #[inline]
     pub fn is_eligible(&self, index: usize) -> bool {
         self.restriction.is_none_or(|r| r.allows(index)) && self.only.is_none_or(|among| among[index])
+    }
+
+    /// What keeps provider `index` from the call, breakers aside; nothing where [`Fleet::is_eligible`] holds.
+    pub fn kept_out(&self, index: usize) -> Option<KeptOut> {
+        let by_policy = || self.only.is_some_and(|among| !among[index]).then_some(KeptOut::Policy);
+        self.restriction.and_then(|r| r.against(index)).or_else(by_policy)
     }
 
     /// Whether the breaker of provider `index` lets a call through.

@@ -10,7 +10,7 @@ use crate::experiment::load::Loaded;
 use crate::kernel::time::{Span, Time};
 use crate::report::story::{Attempt, Glance, Ground, Nanos, Pico, Place, Stay, Step, Story};
 use crate::report::{Unit, format};
-use crate::routing::{self, PolicySpec};
+use crate::routing::{self, KeptOut, PolicySpec};
 use crate::words::Outcome;
 
 /// Gives names to what was seen under one policy in one replication.
@@ -215,7 +215,7 @@ impl<'a> Telling<'a> {
             in_flight: seen.in_flight,
             in_line: seen.in_line,
             breaker_open: !seen.permits,
-            left_out: !seen.eligible,
+            left_out: seen.kept_out.map(|why| in_words(why, of.hedge)),
         };
         Step {
             at,
@@ -322,6 +322,17 @@ impl<'a> Telling<'a> {
 
 fn nanos(span: Span) -> Nanos {
     Nanos(span.nanos())
+}
+
+/// What kept a provider from the call, in words; `hedge` says that a further copy of a request under way was asked for.
+const fn in_words(why: KeptOut, hedge: bool) -> &'static str {
+    match (why, hedge) {
+        (KeptOut::Group, _) => "not in its group",
+        (KeptOut::Budget, _) => "barred by a budget",
+        (KeptOut::Copy, true) => "has a copy of it",
+        (KeptOut::Copy, false) => "has just failed it",
+        (KeptOut::Policy, _) => "left out by the policy",
+    }
 }
 
 /// What the response cache had.

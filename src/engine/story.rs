@@ -16,7 +16,7 @@ pub use find::{Found, Rank, Search};
 use super::tally::Hit;
 use super::watch::{Arrival, By, Choice, Ending, Fate, Held, Sending, Watch, What};
 use crate::kernel::time::{Span, Time};
-use crate::routing::Ground;
+use crate::routing::{Ground, KeptOut};
 use crate::words::{Ask, Ended, Outcome};
 
 /// Where a request is at a moment.
@@ -173,8 +173,8 @@ pub struct Glance {
     pub in_line: u32,
     /// Whether its breaker lets a call through.
     pub permits: bool,
-    /// Whether it may be called but for its breaker: its group, budgets and copies do not forbid it.
-    pub eligible: bool,
+    /// What else keeps the call from it, if anything does.
+    pub kept_out: Option<KeptOut>,
 }
 
 /// One attempt at a request.
@@ -454,7 +454,7 @@ impl Watch for Teller<'_> {
             in_flight: fleet.in_flight(p),
             in_line: fleet.in_line(p),
             permits: fleet.breaker_permits(p),
-            eligible: fleet.is_eligible(p),
+            kept_out: fleet.kept_out(p),
         };
         let at = open.story.choices.len();
         open.story.choices.push(Chosen {

@@ -225,8 +225,8 @@ pub struct Glance {
     pub in_line: u32,
     /// Whether its breaker kept calls out.
     pub breaker_open: bool,
-    /// Whether its group, a budget or the copies under way forbade it.
-    pub left_out: bool,
+    /// What else kept the call from it, in words: "not in its group".
+    pub left_out: Option<&'static str>,
 }
 
 /// One attempt at a request.

@@ -127,7 +127,7 @@ pub use ucb::Ucb;
 pub use usage_based::{Usage, UsageBased};
 pub use weighted::Weighted;
 
-pub use crate::client::view::{Call, Fleet, Ground, Grounds, Restriction, Sight};
+pub use crate::client::view::{Call, Fleet, Ground, Grounds, KeptOut, Restriction, Sight};
 
 use memoryless::memoryless;
 

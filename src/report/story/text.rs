@@ -200,7 +200,13 @@ fn grounds(step: &Step, what: &str) -> String {
 /// The providers as they were seen, the chosen one first; of a large fleet those that are kept out and a few of the others.
 fn glances(seen: &[Glance], chosen: Option<&str>) -> String {
     const MOST: usize = 6;
-    let rank = |g: &&Glance| (Some(g.provider.as_str()) != chosen, !g.breaker_open, g.left_out);
+    let rank = |g: &&Glance| {
+        (
+            Some(g.provider.as_str()) != chosen,
+            !g.breaker_open,
+            g.left_out.is_some(),
+        )
+    };
     let mut order: Vec<&Glance> = seen.iter().collect();
     sorting::by_key(&mut order, rank);
     let more = order.len().saturating_sub(MOST);
@@ -219,8 +225,8 @@ fn glance(seen: &Glance) -> String {
     if seen.breaker_open {
         words += ", breaker open";
     }
-    if seen.left_out {
-        words += ", not for this call";
+    if let Some(why) = seen.left_out {
+        let _ = write!(words, ", {why}");
     }
     words
 }

@@ -45,10 +45,11 @@ pub(super) struct Requests {
     /// The request of this number; may be given several times
     #[arg(long, value_name = "N", conflicts_with_all = ["worst", "outcome", "class", "user", "by", "first"])]
     id: Vec<u64>,
-    /// The worst so many [default: 1 where nothing else is asked for]
+    /// The worst so many: those that failed, the longest first, then the slowest; with `--outcome success` the slowest that were answered
+    /// [default: 1 where nothing else is asked for]
     #[arg(long, value_name = "N", num_args = 0..=1, default_missing_value = "10", value_parser = clap::value_parser!(u32).range(1..=1000))]
     worst: Option<u32>,
-    /// What makes a request bad: its whole time, or that to its first token, which takes for ever where none came
+    /// What makes a request bad: its whole time, or that to its first token; one that failed takes for ever [default: e2e]
     #[arg(long, value_enum, requires = "worst")]
     by: Option<By>,
     /// The first so many to end [default: 10]

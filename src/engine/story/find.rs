@@ -11,7 +11,7 @@ use crate::words::Outcome;
 /// What makes a request bad.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Rank {
-    /// The time from arrival to end, whatever the end.
+    /// The time from arrival to end; a request that failed took for ever, those that took longest to fail first.
     E2e,
     /// The time from arrival to the first token; a request that got none took for ever, those that waited longest for nothing first.
     Ttft,
@@ -80,11 +80,12 @@ impl Watch for Search {
         }
         self.matching += 1;
         let took = now.since(ending.arrived).nanos();
-        let rank = match (self.rank, ending.outcome) {
-            (Rank::E2e, _) => (took, 0),
-            (Rank::Ttft, Outcome::Success) => (0, ending.ttft.nanos()),
-            (Rank::Ttft, _) => (1, took),
-            (Rank::First, _) => (0, 0),
+        let is_answered = ending.outcome == Outcome::Success;
+        let rank = match self.rank {
+            Rank::First => (0, 0),
+            Rank::E2e | Rank::Ttft if !is_answered => (1, took),
+            Rank::E2e => (0, took),
+            Rank::Ttft => (0, ending.ttft.nanos()),
         };
         let place = self.found.partition_point(|better| better.rank >= rank);
         if place < self.most {
@@ -146,6 +147,21 @@ mod tests {
         ends(&mut search, 2, 0, 30, Outcome::Shed, 0);
         ends(&mut search, 3, 0, 40, Outcome::Success, 95);
         assert_eq!(ids(&search), [2, 1, 3, 0]);
+    }
+
+    #[test]
+    fn what_failed_took_for_ever() {
+        let failed = |outcome: Option<Outcome>| {
+            let mut search = Search::new(Rank::E2e, 3, Time::ZERO);
+            search.outcome = outcome;
+            ends(&mut search, 0, 0, 100, Outcome::Success, 90);
+            ends(&mut search, 1, 0, 20, Outcome::Unavailable, 0);
+            ends(&mut search, 2, 0, 30, Outcome::TimeoutTotal, 5);
+            ends(&mut search, 3, 0, 40, Outcome::Success, 1);
+            ids(&search)
+        };
+        assert_eq!(failed(None), [2, 1, 0]);
+        assert_eq!(failed(Some(Outcome::Success)), [0, 3]);
     }
 
     #[test]

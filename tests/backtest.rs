@@ -327,3 +327,43 @@ fn requests_are_of_the_class_that_asks_for_their_model() {
     assert!((measured - predicted).abs() < 0.005, "{answer}");
     assert!(!printed.contains("dealt out"), "{printed}");
 }
+
+/// A tool that writes an output of 0 where a request failed asks for as much as one that writes nothing there.
+#[test]
+fn a_failures_output_of_nothing_is_not_what_was_asked() {
+    let folder = tempfile::tempdir().unwrap();
+    let experiment = json!({
+        "name": "gateway",
+        "traffic": { "arrivals": { "poisson": { "rate": "1/h" } },
+                     "classes": { "all": { "input": { "constant": 1 }, "output": { "constant": 1 } } } },
+        "providers": { "m": { "ttft": { "constant": "1s" }, "tps": { "constant": 10 },
+                              "prices": { "per_token": { "input": "$1/Mtok", "output": "$10/Mtok" } } } },
+        "policies": [ { "name": "all", "policy": { "single": { "provider": "m" } } } ],
+        "plan": { "duration": "10s", "replications": 2 }
+    });
+    std::fs::write(folder.path().join("gateway.json"), experiment.to_string()).unwrap();
+    let found = ["0", "60", ""].map(|output| {
+        let mut draws = Draws(3, 11);
+        let mut log = "at,first,all,model,in,out,code\n".to_owned();
+        for number in 0..2000 {
+            let at = 1_700_000_000.0 + f64::from(number) * 0.5;
+            if draws.next() < 0.15 {
+                log += &format!("{at},,0.1,m,500,{output},500\n");
+            } else {
+                let first = 0.4 + 0.2 * draws.next();
+                log += &format!("{at},{first:.4},{:.4},m,500,100,200\n", first + 99.0 / 50.0);
+            }
+        }
+        std::fs::write(folder.path().join("log.csv"), log).unwrap();
+        let map = "--map=at=at:s,ttft=first:s,e2e=all:s,input=in,output=out,status=code,target=model";
+        let given = ["validate", "gateway.json", "log.csv", map, "--out", "out"];
+        let printed = simcap(folder.path(), &given);
+        let json = std::fs::read(folder.path().join("out/backtest.json"));
+        let json = json.unwrap_or_else(|_| panic!("{}", text(&printed.stderr)));
+        serde_json::from_slice::<Value>(&json).unwrap()["bill"].clone()
+    });
+    // Every answer is of 100 tokens for $0.001, and 500 go in for $0.0005; about 15 % fail.
+    let whole = found[0]["whole"].as_f64().unwrap();
+    assert!((2.3..2.8).contains(&whole), "{found:?}");
+    assert!(found[0] == found[2] && found[1] == found[2], "{found:?}");
+}

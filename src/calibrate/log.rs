@@ -140,11 +140,11 @@ pub struct Observation {
     pub step: u32,
     /// Requests of the same client in flight when it was sent, itself included.
     pub in_flight: Option<u32>,
-    /// Input tokens, as the endpoint counts them.
+    /// Input tokens, as the endpoint counts them; of a request that failed never 0, which says that they are not known.
     pub input: Option<u32>,
     /// Input tokens that the endpoint found in its prompt cache.
     pub cached: Option<u32>,
-    /// Output tokens, as the endpoint counts them, reasoning included.
+    /// Output tokens, as the endpoint counts them, reasoning included; not known of a request that failed, whatever its file says.
     pub output: Option<u32>,
     /// Output tokens of reasoning.
     pub reasoning: Option<u32>,

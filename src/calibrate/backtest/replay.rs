@@ -1,7 +1,7 @@
 //! The rest of the log, simulated: its requests at their times and with their lengths, in each replication the same.
 //!
 //! Each target's requests are of the classes that ask for it (`asks`, or the class's name), where every target has such; otherwise the
-//! experiment's classes are dealt out by their shares. A length that the log does not have is the median of the others.
+//! experiment's classes are dealt out by their shares. A length that the log does not have, or has of a failure, is the median of the others.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
@@ -249,7 +249,7 @@ fn rows(compared: &[&Observation], notes: &mut Vec<String>) -> Vec<(usize, Row)>
     for (many, what, typical) in [(no_input, "input", input), (no_output, "output", output)] {
         if many > 0 {
             notes.push(format!(
-                "{many} requests do not say their {what} tokens: simulated with the median of the others, {typical}"
+                "{many} requests failed or do not say their {what} tokens: simulated with the median of the others, {typical}"
             ));
         }
     }

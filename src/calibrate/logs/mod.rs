@@ -40,6 +40,7 @@ use crate::form::diagnose::{Seg, offset, printable, quoted, shown};
 use crate::form::tree::{self, Tree};
 use crate::import::python;
 use crate::stats::sorting;
+use crate::words::Outcome;
 
 /// The reason why a log cannot be read.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -291,8 +292,14 @@ fn known(look: &Look<'_>) -> Option<&'static Format> {
     FORMATS.iter().find(|f| (f.is)(look))
 }
 
-/// Adds the origin to a log.
+/// Adds the origin to a log; of what failed neither an output nor an input of nothing is what was asked.
 fn sourced(file: &str, bytes: &[u8], format: String, mut log: Log) -> Log {
+    for observation in log.observations.iter_mut().chain(&mut log.warmups) {
+        if observation.outcome != Outcome::Success {
+            observation.output = None;
+            observation.input = observation.input.filter(|tokens| *tokens > 0);
+        }
+    }
     log.sources = vec![Source {
         file: file.to_owned(),
         format,

@@ -3,7 +3,6 @@
 use super::gather::observed;
 use super::*;
 use crate::calibrate::log::Stage;
-use crate::words::Outcome;
 
 fn refused(file: &str, text: &str) -> String {
     read(file, text.as_bytes()).unwrap_err().to_string()

@@ -151,7 +151,7 @@ impl Known {
         for (missing, what, typical) in [(no_input, "input", input), (no_output, "output", output)] {
             match typical {
                 Some(typical) if missing > 0 => notes.push(format!(
-                    "{missing} requests do not say their {what} tokens: simulated with the median of the others, {typical}"
+                    "{missing} requests failed or do not say their {what} tokens: simulated with the median of the others, {typical}"
                 )),
                 None => notes.push(format!("no request says its {what} tokens: simulated with 1")),
                 Some(_) => {}

@@ -252,6 +252,12 @@ const UNHEEDED: &[(&str, When, &str)] = &[
     ),
 ];
 
+/// Columns that say how a request ended, in a trace of any form.
+const ENDED: &[&str] = &["status", "status_code", "http_status", "response_status", "level"];
+
+/// What such a column says of one that failed, beside the status of an answer.
+const FAILED: &[&str] = &["failure", "failed", "fail", "error", "timeout", "timed_out"];
+
 /// A column of the trace.
 #[derive(Clone, Debug)]
 pub(super) struct Column {
@@ -280,6 +286,8 @@ pub(super) struct Columns {
     pub(super) more: [Vec<(Column, bool)>; 2],
     /// The columns that are kept, if any are.
     pub(super) keeping: Option<Keeping>,
+    /// The columns that say how a request ended.
+    ended: Vec<Column>,
     unheeded: Vec<Unheeded>,
 }
 
@@ -382,6 +390,7 @@ pub(super) fn columns(header: &[String], reading: &Reading) -> Result<Columns, T
         })
     });
     let unheeded = unheeded.collect();
+    let ended = ENDED.iter().filter_map(|name| column(name).ok()).collect();
     Ok(Columns {
         time: column(names[0])?,
         input: column(names[1])?,
@@ -393,6 +402,7 @@ pub(super) fn columns(header: &[String], reading: &Reading) -> Result<Columns, T
         calls,
         more,
         keeping,
+        ended,
         unheeded,
     })
 }
@@ -430,6 +440,20 @@ impl Columns {
     pub(super) fn is_aside(&self, records: &dyn Records) -> bool {
         let calls = self.calls.as_ref();
         calls.is_some_and(|(column, calls)| !calls.contains(&&*records.text(column)))
+    }
+
+    /// Whether a row without an output says so because its request failed: by its form, or by what it says of its end.
+    pub(super) fn has_failed(&self, records: &dyn Records) -> bool {
+        let says_it = |column: &Column| {
+            let text = records.text(column);
+            match text.trim().parse::<f64>() {
+                Ok(status) => (400.0..600.0).contains(&status),
+                Err(_) => FAILED.iter().any(|word| text.trim().eq_ignore_ascii_case(word)),
+            }
+        };
+        // What counts requests is no single one.
+        self.form.is_some_and(|form| form.zero_is_failure)
+            || (self.requests.is_none() && self.ended.iter().any(says_it))
     }
 
     /// What is to be said of columns that are not heeded.

@@ -303,16 +303,16 @@ fn take_rows(records: &mut dyn Records, reading: &Reading) -> Result<Trace, Trac
             *input = input.saturating_add(columns.more(0, records));
             *output = output.saturating_add(columns.more(1, records));
         }
-        let is_answered = |row: &Raw| row.2 > 0 || !columns.form.is_some_and(|form| form.zero_is_failure);
+        let has_failed = matches!(&read, Ok((.., 0))) && columns.has_failed(records);
         let beside = match &mut columns.keeping {
-            Some(keeping) if read.as_ref().is_ok_and(is_answered) => {
+            Some(keeping) if read.is_ok() && !has_failed => {
                 let kept = keeping.take(records);
                 kept.map_err(|what| TraceError::Row { line, what })?
             }
             _ => 0,
         };
         match read {
-            Ok((.., 0)) if columns.form.is_some_and(|form| form.zero_is_failure) => failed += 1,
+            Ok(_) if has_failed => failed += 1,
             Ok((at, input, output)) => {
                 if rows.len() == 0 {
                     let found = records.text(&columns.time);

@@ -88,6 +88,23 @@ fn burstgpts_failed_requests_are_left_out_and_told() {
     );
 }
 
+/// Whatever the form is: an output of nothing is what was asked only where the request has not failed.
+#[test]
+fn a_row_that_says_that_it_failed_and_has_no_output_is_left_out() {
+    let text = "timestamp,prompt_tokens,completion_tokens,status\n1700000000.25,500,139,200\n1700000001.5,500,0,500\n\
+                1700000002.75,400,0,200\n1700000003.5,400,0,Error\n1700000004.25,300,7,500\n";
+    assert_eq!(rows(text), [(0.0, 500, 139), (2.5, 400, 1), (4.0, 300, 7)]);
+    let trace = plainly(text).unwrap();
+    assert_eq!(trace.facts.failed, 2);
+    assert!(
+        trace
+            .notes
+            .contains(&"2 of 5 rows have no answer, so their requests failed: they are left out".to_owned()),
+        "{:?}",
+        trace.notes
+    );
+}
+
 #[test]
 fn mooncakes_lines_are_milliseconds() {
     let text = "{\"timestamp\": 27482, \"input_length\": 6955, \"output_length\": 52, \"hash_ids\": [46, 47]}\n\n\

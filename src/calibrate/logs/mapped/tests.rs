@@ -22,6 +22,26 @@ fn columns_are_taken_with_their_units() {
     assert_eq!(log.targets, ["a"]);
 }
 
+/// What a failure answered is not what it was asked for, whether its cell says 0, a part or nothing.
+#[test]
+fn the_output_of_a_failure_is_not_known() {
+    let mapping = Mapping::parse("at=t,ttft=f,e2e=e,input=i,output=o,status=s").unwrap();
+    let text =
+        "t,f,e,i,o,s\n0,0.5,2,500,139,200\n1,,0.1,500,0,500\n2,0.5,1,500,7,500\n3,,0.1,0,,500\n4,0.5,1,500,0,200\n";
+    let log = read_mapped("m.csv", text.as_bytes(), &mapping).unwrap();
+    let lengths: Vec<_> = log.observations.iter().map(|o| (o.input, o.output)).collect();
+    assert_eq!(
+        lengths,
+        [
+            (Some(500), Some(139)),
+            (Some(500), None),
+            (Some(500), None),
+            (None, None),
+            (Some(500), Some(0))
+        ]
+    );
+}
+
 #[test]
 fn moments_give_lengths() {
     let mapping = Mapping::parse("at=s,first=f,end=e").unwrap();

@@ -383,3 +383,36 @@ fn the_best_of_the_zoo_takes_a_third() {
         of("equal")
     );
 }
+
+/// What is free to raise is warned of; not where a price moves with it, and not where bills differ along it.
+#[test]
+fn what_is_paid_for_is_not_called_free() {
+    let folder = tempfile::tempdir().unwrap();
+    let warned = |prices: Value, set: &str| {
+        let own = json!({
+            "response": { "exponential": { "mean": "100ms" } },
+            "load": [{ "slots": { "servers": 30, "queue": 0 } }],
+            "prices": prices,
+        });
+        let of = experiment(
+            "20/s",
+            &json!({ "own": own }),
+            &json!([{ "name": "it", "policy": { "single": { "provider": "own" } } }]),
+            &json!([{ "metric": "error_rate", "at_most": "90%" }]),
+        );
+        let (code, found) = optimize(folder.path(), &of, &["--set", set, "--budget", "1000000"]);
+        assert_eq!(code, 0, "{found}");
+        let warnings = found["warnings"].to_string();
+        warnings.contains("no price of the file follows from")
+    };
+    let by_the_hour = || json!({ "reserved": { "units": 30, "price": "$2/h" } });
+    let by_request = || json!({ "per_request": { "price": "$0.01" } });
+    let slots = "providers[own].load[0].slots.servers";
+    let units = "providers[own].prices.reserved.units";
+    // Two requests are under way at a time: of thirty servers or forty none is refused.
+    assert!(warned(by_the_hour(), &format!("{slots}=30,40")));
+    assert!(warned(by_request(), &format!("{slots}=30,40")));
+    assert!(!warned(by_the_hour(), &format!("{slots},{units}=[30,30],[40,40]")));
+    // Of one server or three many are, and are not paid for.
+    assert!(!warned(by_request(), &format!("{slots}=1,3")));
+}

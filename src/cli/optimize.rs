@@ -138,7 +138,8 @@ impl OptimizeArgs {
         let which = worth(&selection, among, &metrics, choose.is_most, choose.matters);
         let again = self.again(&mut all, &selection, &which, &mut candidates, &pool, &stop)?;
         let mut all = optimum(all, &selection, among, first, &again);
-        all.warnings.extend(self.costs_nothing(&metrics[0]));
+        all.warnings
+            .extend(self.costs_nothing(&metrics[0], &candidates, &selection, choose.matters));
         let best = match (first, all.ended) {
             (Some(i), Ended::Found | Ended::Open | Ended::Spent | Ended::Interrupted) => {
                 Some(best_file(&mut candidates, i)?)
@@ -199,20 +200,39 @@ impl OptimizeArgs {
         }
     }
 
-    /// What may be raised without a price, where costs are to be low: no price follows from it.
-    fn costs_nothing(&self, goal: &Aim) -> Option<String> {
+    /// What may be raised without a price, where costs are to be low: no price follows from it, none is changed with it, and bills are the same
+    /// along it, as far as they are told apart.
+    fn costs_nothing(
+        &self,
+        goal: &Aim,
+        candidates: &Candidates,
+        selection: &Selection,
+        matters: f64,
+    ) -> Option<String> {
         let is_of_costs = goal.unit_in(None) == Unit::Dollars && self.maximise.is_none();
-        let is_free = |path: &str| {
-            let steps = path.split(['.', '[', ']']);
-            path.starts_with("providers")
-                && steps
-                    .clone()
-                    .any(|step| ["load", "limits", "connections"].contains(&step))
+        let has_step = |path: &str, names: &[&str]| path.split(['.', '[', ']']).any(|step| names.contains(&step));
+        let is_free = |axis: &Axis| {
+            let paths = axis.paths();
+            let is_unpriced =
+                |path: &String| path.starts_with("providers") && has_step(path, &["load", "limits", "connections"]);
+            paths.iter().any(is_unpriced) && !paths.iter().any(|path| has_step(path, &["prices"]))
         };
-        let several = self.axes.iter().filter(|axis| is_of_costs && axis.values.len() > 1);
+        // A sum of costs and others differs by the others too.
+        let is_bill = goal.metric().is_some();
+        let bill = |i: usize| selection.tried.get(i)?.figures.first().copied();
+        let differ = |(a, b): &(usize, usize)| {
+            let (Some(a), Some(b)) = (bill(*a), bill(*b)) else {
+                return false;
+            };
+            let (low, high) = if a.value <= b.value { (a, b) } else { (b, a) };
+            let are_apart = low.hi.zip(high.lo).is_some_and(|(hi, lo)| hi < lo);
+            are_apart && high.value - low.value > matters * low.value.abs()
+        };
+        let is_paid = |place: usize| is_bill && candidates.along(place).iter().any(differ);
+        let several = (self.axes.iter().enumerate()).filter(|(_, axis)| is_of_costs && axis.values.len() > 1);
         let free: Vec<&str> = several
-            .map(|axis| axis.path.as_str())
-            .filter(|path| is_free(path))
+            .filter(|(place, axis)| is_free(axis) && !is_paid(*place))
+            .map(|(_, axis)| axis.path.as_str())
             .collect();
         (!free.is_empty()).then(|| {
             format!(
@@ -227,13 +247,13 @@ impl OptimizeArgs {
         let has_none = |tried: &Tried| tried.out == Some(Out::Valueless);
         match selection.tried.iter().position(has_none) {
             Some(i)
-                if !selection
-                    .tried
-                    .iter()
-                    .any(|tried| tried.replications > 0 && !has_none(tried)) =>
+                // What fails an objective is out for that, whether it has a value or none.
+                if !selection.tried.iter().any(|tried| {
+                    tried.figures.first().is_some_and(|figure| !figure.value.is_nan())
+                }) =>
             {
                 Err(Failure::Input(format!(
-                    "{goal} has no value under {}, so that nothing can be chosen by it: name another with --minimise, such as cost_per_1k",
+                    "{goal} has no value under {}, so that nothing can be chosen by it: name another with --minimise, such as cost_per_1k_answers",
                     names[i]
                 )))
             }

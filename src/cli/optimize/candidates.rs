@@ -114,6 +114,23 @@ impl Candidates {
         several.map(|axis| axis.path.clone()).collect()
     }
 
+    /// The pairs of candidates that differ in nothing but the value on axis number `axis`.
+    pub(super) fn along(&self, axis: usize) -> Vec<(usize, usize)> {
+        let differ_there = |a: &(Option<Vec<String>>, String), b: &(Option<Vec<String>>, String)| {
+            let (Some(left), Some(right)) = (&a.0, &b.0) else {
+                return false;
+            };
+            let mut pairs = left.iter().zip(right).enumerate();
+            a.1 == b.1 && pairs.all(|(place, (left, right))| (left == right) != (place == axis))
+        };
+        let mut found = Vec::new();
+        for (i, a) in self.all.iter().enumerate() {
+            let others = self.all.iter().enumerate().skip(i + 1);
+            found.extend(others.filter(|(_, b)| differ_there(a, b)).map(|(j, _)| (i, j)));
+        }
+        found
+    }
+
     /// What the file says, with its first policy alone.
     pub(super) fn base(&self) -> Loaded {
         alone(self.base.clone(), &self.first)

@@ -129,6 +129,47 @@ fn what_a_drill_sees_of_a_day_is_told() {
     );
 }
 
+/// What hangs is waited for without end by those alone that send something there and have no timeout.
+#[test]
+fn what_hangs_is_without_end_for_those_that_wait_for_it() {
+    let mut of: Value = serde_json::from_str(&experiment()).unwrap();
+    let at = |provider: &str| json!({ "single": { "provider": provider } });
+    of["client"] = json!({});
+    of["policies"] = json!([
+        { "name": "waits", "policy": at("a") },
+        { "name": "elsewhere", "policy": at("b") },
+        { "name": "gives up", "policy": at("a"), "client": { "timeouts": { "attempt": "3s" } } },
+    ]);
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("two.json"), of.to_string()).unwrap();
+    let with = |format: &str| {
+        let lasts = ["drill", "two.json", "--for", "1m", "--replications", "2"];
+        let fails = ["--of", "a", "--fails", "hangs", "--format", format];
+        simcap(folder.path(), &[lasts, fails].concat())
+    };
+    let drill: Value = serde_json::from_slice(&with("json").stdout).unwrap();
+    let hangs = &drill["cases"][1];
+    let errors: Vec<(&str, f64)> = (hangs["policies"].as_array().unwrap().iter())
+        .map(|of| {
+            (
+                of["name"].as_str().unwrap(),
+                of["figures"][0]["value"].as_f64().unwrap(),
+            )
+        })
+        .collect();
+    assert_eq!(errors, [("elsewhere", 0.0), ("gives up", 1.0)], "{drill}");
+    assert!(hangs["outgrown"].as_str().unwrap().contains("no timeout"), "{drill}");
+    let said = text_of(&with("table"));
+    assert!(
+        said.contains("elsewhere: no failure costs more requests than fail anyway (0 %)."),
+        "{said}"
+    );
+    assert!(
+        said.contains("a hangs, without end under waits: provider `a` may hang"),
+        "{said}"
+    );
+}
+
 /// Of conversations it is whole ones that are told: every one that begins while its only provider answers 500 fails.
 #[test]
 fn dialogues_that_fail_are_told() {

@@ -2,6 +2,9 @@
 //!
 //! Cases are run one after the other, with the same seed, the replications of each side by side. An interruption ends it; what was found
 //! until then is printed.
+//!
+//! What hangs is waited for without end where the client has no timeout. That is so under those policies alone that send something there:
+//! the others go on as if nothing failed.
 
 use std::path::PathBuf;
 use std::sync::atomic::Ordering;
@@ -14,14 +17,16 @@ use super::run::Stop;
 use super::{Done, Exit, Failure};
 use crate::experiment::assemble::assemble;
 use crate::experiment::drill::{Domain, Failing, domains, drill, metrics};
+use crate::experiment::file::PolicyEntry;
 use crate::experiment::load::{LoadError, Loaded, Source};
 use crate::experiment::settings::Setting;
 use crate::form::own::OwnParts;
 use crate::form::units::{Duration, Fraction};
-use crate::report::drill::{Case, Drill, Fails};
+use crate::kernel::time::Span;
+use crate::report::drill::{Case, Drill, Fails, OfPolicy};
 use crate::report::terminal::Style;
 use crate::report::text::{clean, paragraph};
-use crate::report::{Report, format};
+use crate::report::{PolicyReport, Report, format};
 use crate::simulate::{self, Options, run_controlled};
 
 /// Arguments of `simcap drill`.
@@ -95,6 +100,89 @@ fn told(report: &Report) -> Vec<String> {
     all
 }
 
+/// What the run in which nothing fails says of those in which something does.
+struct Normal {
+    /// How long it warmed up.
+    warmup: Duration,
+    /// The providers that each policy sends something to before the failure of the other cases is over, by the name of the policy.
+    used: Vec<(String, Vec<String>)>,
+}
+
+impl Normal {
+    /// Of the report of that run, where a failure would begin after so many seconds and last as long.
+    fn of(report: &Report, lasts: f64) -> Normal {
+        let used = |policy: &PolicyReport| -> Vec<String> {
+            let begins = std::iter::once(0.0).chain(policy.series.iter().map(|moment| moment.until));
+            let bins = begins.zip(&policy.series);
+            let before: Vec<&[f64]> = (bins.take_while(|(from, _)| *from < 2.0 * lasts))
+                .map(|(_, moment)| moment.sent.as_slice())
+                .collect();
+            let providers = policy.providers.iter().enumerate();
+            providers
+                .filter(|(i, _)| before.iter().any(|sent| sent.get(*i).is_some_and(|&rate| rate > 0.0)))
+                .map(|(_, provider)| provider.name.clone())
+                .collect()
+        };
+        let policies = report.policies.iter();
+        Normal {
+            warmup: Duration::from(Span::from_seconds_f64(report.warmup)),
+            used: policies.map(|policy| (policy.name.clone(), used(policy))).collect(),
+        }
+    }
+
+    /// Whether the policy of that name sends nothing to a domain: until it does, whatever the domain does is nothing to it.
+    fn is_apart(&self, policy: &str, domain: &Domain) -> bool {
+        let of = self.used.iter().find(|(name, _)| name == policy);
+        of.is_some_and(|(_, used)| !domain.providers.iter().any(|provider| used.contains(provider)))
+    }
+}
+
+/// The case in which `domain` hangs and some client has no timeout that would end what is sent there: `empty`, with the figures of the policies
+/// that do not wait without end. Those whose own client gives up are run without the others, and those that send nothing there do as they
+/// do when nothing fails, with the same seed.
+fn hanging(
+    empty: Case,
+    found: &Drill,
+    normal: Option<&Normal>,
+    domain: &Domain,
+    drill: &Loaded,
+    run: impl Fn(&Loaded) -> Result<Report, simulate::Error>,
+) -> Result<Case, Failure> {
+    let (Some(normal), Some(well)) = (normal, found.cases.first()) else {
+        return Ok(empty);
+    };
+    let gives_up = |entry: &PolicyEntry| {
+        let mut alone = drill.clone();
+        alone.experiment.policies = vec![entry.clone()];
+        assemble(&alone).is_ok()
+    };
+    let mut rest = drill.clone();
+    rest.experiment.policies.retain(gives_up);
+    // As in the other cases, whose pilot saw all policies.
+    rest.experiment.plan.warmup = rest.experiment.plan.warmup.or(Some(normal.warmup));
+    let mut case = empty;
+    let mut ended: Vec<OfPolicy> = Vec::new();
+    if !rest.experiment.policies.is_empty() {
+        match run(&rest) {
+            Ok(report) => ended = Case::of(None, &report, &found.metrics).policies,
+            Err(simulate::Error::Outgrown(too)) => {
+                case.outgrown = case.outgrown.map(|why| format!("{why}; {too}"));
+            }
+            Err(simulate::Error::Experiment(error)) => return Err(error.into()),
+        }
+    }
+    let of = |policy: &OfPolicy| {
+        let own = ended.iter().find(|of| of.name == policy.name);
+        own.or_else(|| normal.is_apart(&policy.name, domain).then_some(policy))
+            .cloned()
+    };
+    case.policies = well.policies.iter().filter_map(of).collect();
+    if case.policies.len() == drill.experiment.policies.len() {
+        case.outgrown = None;
+    }
+    Ok(case)
+}
+
 impl DrillArgs {
     pub(super) fn run(self, own: &OwnParts) -> Done {
         let set = self.set.iter().map(Setting::written);
@@ -116,7 +204,9 @@ impl DrillArgs {
         options.replications = Some(replications);
         options.seed = self.many.seed;
         let pool = self.many.pool()?;
+        let run = |drill: &Loaded| pool.install(|| run_controlled(drill, &options, &stop.control));
         stop.simulate();
+        let mut normal: Option<Normal> = None;
         let mut found = Drill {
             experiment: loaded.experiment.name.clone(),
             lasts: self.lasts.span().seconds(),
@@ -129,7 +219,7 @@ impl DrillArgs {
         let count = cases.len();
         for (number, case) in cases.into_iter().enumerate() {
             let drill = drill(&loaded, self.lasts.span(), case).map_err(|refusal| Failure::Input(refusal.message))?;
-            let done = pool.install(|| run_controlled(&drill, &options, &stop.control));
+            let done = run(&drill);
             if stop.control.stop.load(Ordering::Relaxed) {
                 break;
             }
@@ -138,23 +228,29 @@ impl DrillArgs {
                 name: how.name(),
                 verb: how.verb(),
             });
-            match done {
+            let of_case = match done {
                 Ok(report) => {
                     found.currency = report.code();
                     if case.is_none() {
                         found.warnings = told(&report);
+                        normal = Some(Normal::of(&report, found.lasts));
                     }
-                    found.cases.push(Case::of(failing, &report, &found.metrics));
+                    Case::of(failing, &report, &found.metrics)
                 }
-                Err(simulate::Error::Outgrown(why)) => found.cases.push(Case::empty(failing, Some(why))),
-                // The experiment itself is sound: what hangs is waited for without end.
-                Err(simulate::Error::Experiment(LoadError::Says(why)))
-                    if case.is_some_and(|(_, how)| how == Failing::Hangs) =>
-                {
-                    found.cases.push(Case::empty(failing, Some(why.message.clone())));
-                }
-                Err(simulate::Error::Experiment(error)) => return Err(error.into()),
+                Err(simulate::Error::Outgrown(why)) => Case::empty(failing, Some(why)),
+                Err(simulate::Error::Experiment(error)) => match (error, case) {
+                    // The experiment itself is sound: what hangs is waited for without end.
+                    (LoadError::Says(why), Some((domain, Failing::Hangs))) => {
+                        let empty = Case::empty(failing, Some(why.message.clone()));
+                        hanging(empty, &found, normal.as_ref(), domain, &drill, run)?
+                    }
+                    (error, _) => return Err(error.into()),
+                },
+            };
+            if stop.control.stop.load(Ordering::Relaxed) {
+                break;
             }
+            found.cases.push(of_case);
             tell!("{} of {count} cases", number + 1);
         }
         self.show(&found)?;

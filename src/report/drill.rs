@@ -40,9 +40,9 @@ pub struct Case {
     /// What it does, in words that go on from its name.
     #[serde(skip)]
     pub verb: Option<&'static str>,
-    /// What every policy made of it.
+    /// What every policy made of it that has figures.
     pub policies: Vec<OfPolicy>,
-    /// Why there are no figures: more requests in the system than the plan allows, or requests that nothing would end.
+    /// Why policies have no figures: more requests in the system than the plan allows, or requests that nothing would end.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub outgrown: Option<String>,
 }
@@ -207,10 +207,10 @@ impl Drill {
         };
         (worst > 1.5 * normal).then(|| {
             format!(
-                " E2E p95: {} when {}, else {}.",
+                " E2E p95: {} when nothing fails, at worst {} ({}).",
+                text(normal),
                 text(worst),
-                case.title(),
-                text(normal)
+                case.title()
             )
         })
     }
@@ -363,12 +363,23 @@ impl Drill {
         for (title, table) in self.tables(full) {
             text += &format!("\n{}{}", paragraph("", &title, width), table.render(width, colour));
         }
+        let names = self.policies();
         for (case, why) in self
             .cases
             .iter()
             .filter_map(|case| Some((case, case.outgrown.as_ref()?)))
         {
-            text += &paragraph("", &format!("{}, without end: {}", case.title(), clean(why)), width);
+            let without = names.iter().filter(|name| case.policy(name).is_none());
+            let without: Vec<String> = without.map(|name| clean(name)).collect();
+            let under = match without.len() < names.len() {
+                true => format!(" under {}", without.join(", ")),
+                false => String::new(),
+            };
+            text += &paragraph(
+                "",
+                &format!("{}, {ENDLESS}{under}: {}", case.title(), clean(why)),
+                width,
+            );
         }
         if !full {
             text += "\nEvery case, waits, money and recovery: --full\n";
@@ -473,6 +484,47 @@ mod tests {
         ] {
             assert_eq!(drill(errors).sentence("only").unwrap(), expected);
         }
+    }
+
+    /// The figure beside the worst is that of the run in which nothing fails, and of no other failure.
+    #[test]
+    fn a_slow_failure_is_told_beside_the_run_in_which_nothing_fails() {
+        let mut drill = drill(&[0.0, 0.0, 0.0]);
+        for (case, time) in drill.cases.iter_mut().zip([2.0, 20.0, 30.0]) {
+            case.policies[0].figures[2].value = time;
+        }
+        let said = |drill: &Drill| drill.sentence("only").unwrap();
+        let expected = " E2E p95: 2.00 s when nothing fails, at worst 30.0 s (p2 hangs).";
+        assert!(said(&drill).ends_with(expected), "{}", said(&drill));
+        drill.cases[1].policies[0].figures[2].value = f64::INFINITY;
+        let expected = " E2E p95: 2.00 s when nothing fails, at worst never (p1 hangs).";
+        assert!(said(&drill).ends_with(expected), "{}", said(&drill));
+    }
+
+    /// A failure without end under one policy is none under another, and it is said under which.
+    #[test]
+    fn what_is_without_end_is_so_under_some_policies() {
+        let mut drill = drill(&[0.0, 0.0]);
+        for case in &mut drill.cases {
+            let other = OfPolicy {
+                name: "other".into(),
+                ..case.policies[0].clone()
+            };
+            case.policies.push(other);
+        }
+        drill.cases[1].policies.truncate(1);
+        drill.cases[1].outgrown = Some("no timeout".into());
+        let text = drill.text(100, false, false);
+        let (only, other) = (drill.sentence("only").unwrap(), drill.sentence("other").unwrap());
+        assert!(only.contains("no failure costs more"), "{only}");
+        assert!(other.contains("most requests fail in 1 of 1 failures"), "{other}");
+        assert!(text.contains("p1 hangs, without end under other: no timeout"), "{text}");
+        drill.cases[1].policies.clear();
+        assert!(
+            drill
+                .text(100, false, false)
+                .contains("p1 hangs, without end: no timeout")
+        );
     }
 
     #[test]

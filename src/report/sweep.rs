@@ -138,9 +138,15 @@ impl Sweep {
             })
             .collect::<Option<_>>()?;
         let name = clean(name);
-        let passes: Vec<bool> = verdicts.iter().map(|(_, judged, _)| *judged == Judged::Pass).collect();
-        let changes = passes.windows(2).filter(|two| two[0] != two[1]).count();
         let axis = clean(&self.axes[0]);
+        let of = |wanted: Judged| -> Vec<usize> { (0..verdicts.len()).filter(|&i| verdicts[i].1 == wanted).collect() };
+        let (passes, open) = (of(Judged::Pass), of(Judged::Undecided));
+        let at = |of: &[usize]| {
+            of.iter()
+                .map(|&i| verdicts[i].0.as_str())
+                .collect::<Vec<_>>()
+                .join(", ")
+        };
         let why = |i: usize| {
             let (value, judged, fails) = &verdicts[i];
             match judged {
@@ -148,31 +154,55 @@ impl Sweep {
                 Judged::Undecided | Judged::Pass => format!("at {value} the runs cannot tell on {fails}"),
             }
         };
-        Some(match (passes.first()?, changes) {
-            (true, 0) => format!(
+        // Points that cannot be told, besides those of which the sentence speaks already.
+        let besides = |open: &[usize]| match open {
+            [] => String::new(),
+            [one] => format!("; {}", why(*one)),
+            several => format!("; at {} the runs cannot tell", at(several)),
+        };
+        let (Some(&first), Some(&last)) = (passes.first(), passes.last()) else {
+            verdicts.first()?;
+            return Some(match open.first() {
+                Some(&open) => format!("{name} is not known to meet them at any; {}.", why(open)),
+                None => format!("{name} meets them at none; {}.", why(0)),
+            });
+        };
+        // A point that cannot be told goes with either side: only those that are told make a policy go in and out.
+        let told: Vec<Judged> = (verdicts.iter().map(|(_, judged, _)| *judged))
+            .filter(|judged| *judged != Judged::Undecided)
+            .collect();
+        let changes = told.windows(2).filter(|two| two[0] != two[1]).count();
+        let (before, after) = (
+            open.partition_point(|&i| i < last),
+            open.partition_point(|&i| i < first),
+        );
+        Some(if changes > 1 {
+            format!(
+                "{name} goes in and out of its objectives along {axis}: it meets them at {}{}.",
+                at(&passes),
+                besides(&open)
+            )
+        } else if passes.len() == verdicts.len() {
+            format!(
                 "{name} meets every objective at all {} values of {axis}.",
                 verdicts.len()
-            ),
-            (false, 0) => format!("{name} meets them at none; {}.", why(0)),
-            (true, 1) => {
-                let last = passes.iter().rposition(|pass| *pass)?;
-                format!("{name} carries {axis} = {}; {}.", verdicts[last].0, why(last + 1))
-            }
-            (false, 1) => {
-                let first = passes.iter().position(|pass| *pass)?;
-                format!(
-                    "{name} meets them from {axis} = {} on; {}.",
-                    verdicts[first].0,
-                    why(first - 1)
-                )
-            }
-            _ => format!(
-                "{name} goes in and out of its objectives along {axis}: it meets them at {}.",
-                (verdicts.iter().filter(|(_, judged, _)| *judged == Judged::Pass))
-                    .map(|(value, ..)| value.as_str())
-                    .collect::<Vec<_>>()
-                    .join(", ")
-            ),
+            )
+        } else if told.last() == Some(&Judged::Fail) || (changes == 0 && before == 0) {
+            let besides = besides(&open[..before]);
+            format!(
+                "{name} carries {axis} = {}; {}{besides}.",
+                verdicts[last].0,
+                why(last + 1)
+            )
+        } else if told.first() == Some(&Judged::Fail) || after == open.len() {
+            let besides = besides(&open[after..]);
+            format!(
+                "{name} meets them from {axis} = {} on; {}{besides}.",
+                verdicts[first].0,
+                why(first - 1)
+            )
+        } else {
+            format!("{name} meets them at {axis} = {}{}.", at(&passes), besides(&open))
         })
     }
 
@@ -451,8 +481,37 @@ mod tests {
                 &[("1", Pass), ("2", Fail), ("3", Pass)],
                 "p goes in and out of its objectives along traffic.rate: it meets them at 1, 3.",
             ),
+            // What cannot be told goes with either side.
+            (
+                &[("1", Undecided), ("2", Pass), ("3", Pass), ("4", Fail), ("5", Fail)],
+                "p carries traffic.rate = 3; at 4 it fails errors; at 1 the runs cannot tell on errors.",
+            ),
+            (
+                &[("1", Undecided), ("2", Undecided), ("3", Pass), ("4", Fail)],
+                "p carries traffic.rate = 3; at 4 it fails errors; at 1, 2 the runs cannot tell.",
+            ),
+            (
+                &[("1", Fail), ("2", Pass), ("3", Undecided)],
+                "p meets them from traffic.rate = 2 on; at 1 it fails errors; at 3 the runs cannot tell on errors.",
+            ),
+            (
+                &[("1", Undecided), ("2", Pass)],
+                "p meets them from traffic.rate = 2 on; at 1 the runs cannot tell on errors.",
+            ),
+            (
+                &[("1", Pass), ("2", Undecided), ("3", Pass)],
+                "p meets them at traffic.rate = 1, 3; at 2 the runs cannot tell on errors.",
+            ),
+            (
+                &[("1", Undecided), ("2", Fail)],
+                "p is not known to meet them at any; at 1 the runs cannot tell on errors.",
+            ),
+            (
+                &[("1", Fail), ("2", Pass), ("3", Undecided), ("4", Fail)],
+                "p goes in and out of its objectives along traffic.rate: it meets them at 2; at 3 the runs cannot tell on errors.",
+            ),
         ] {
-            assert_eq!(sweep(verdicts).text(80, false).lines().next().unwrap(), expected);
+            assert_eq!(sweep(verdicts).text(200, false).lines().next().unwrap(), expected);
         }
     }
 

@@ -94,6 +94,9 @@ pub struct End {
     pub value: String,
     /// The metric of the tornado there less that at the file's own values, by policy in the experiment's order; null where either has no value.
     pub changes: Vec<f64>,
+    /// How far the interval of each change reaches to either side, at the study's confidence, from the same replications at both; null where there
+    /// is none. A change within it may be chance.
+    pub reaches: Vec<Option<f64>>,
     /// The cheapest policy there that meets every objective, if one does.
     pub cheapest: Option<String>,
     /// The run there.
@@ -161,6 +164,8 @@ pub struct Month {
     /// The standard deviation that chance alone gives a month, from that of stretches as long as a replication, taken to be independent: what
     /// the models' measurements leave open, and stays the same over a month, is less in it than it should be.
     pub chance: f64,
+    /// The standard error of the mean that was simulated, which moves both ends: more replications make it smaller.
+    pub simulated: f64,
     /// The probability that a month is above the budget, if there is one.
     pub over_budget: Option<f64>,
 }

@@ -97,7 +97,7 @@ fn tornado(all: &Risk) -> Chart {
             };
             let band = [0.0_f64.min(change), 0.0_f64.max(change)].map(|x| (x, at - HALF_BAR, at + HALF_BAR));
             put(colour, Mark::Band(band.to_vec()));
-            let note = format!("{}: {}", clean(&end.value), all.change(change));
+            let note = format!("{}: {}", clean(&end.value), all.change_at(end, change));
             put(Colour::Muted, Mark::Notes(vec![(beside, at, note)]));
         }
     }

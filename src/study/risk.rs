@@ -4,7 +4,8 @@
 //! draws and replications. That a draw meets an objective goes by the run's verdict and, where that is undecided, by its figure; a policy that
 //! outgrew its bound at a draw meets none there, and has no figure among the quantiles, which is said. A share of draws has Wilson's interval as if draws were independent, which a hypercube makes no
 //! wider. One month differs from another by its inputs and by the chance of as many stretches as it has, which are taken to be independent:
-//! its ends lie as far from the median as both together, as root sum of squares. The estimate of the inputs' part is unbiased for points
+//! its ends lie as far from the median as both and the error of the simulated mean together, as root sum of squares; the spread of a
+//! replication being known from few of them, normal deviates are widened to Student's. The estimate of the inputs' part is unbiased for points
 //! drawn independently; those of a hypercube make it up to a part in n − 1 too large. Left out: what the models' own measurements leave open by
 //! itself; it is part of the chance of a replication, so that a month, over which it would stay the same, takes it for less than it is.
 
@@ -15,6 +16,7 @@ use crate::report::{Between, Goal, Judged, Metric, Report, shown};
 use crate::stats::critical::Confidence;
 use crate::stats::crossed::Split;
 use crate::stats::interval::{Estimate, wilson};
+use crate::stats::moments::Moments;
 use crate::stats::sorting;
 use crate::stats::spread::Spread;
 
@@ -57,6 +59,12 @@ impl Seen {
     fn find(&self, policy: &str) -> Option<(usize, &AtPoint)> {
         let mut all = self.point.policies.iter().enumerate();
         all.find(|(_, of)| of.name == policy)
+    }
+
+    /// The figures of single replications.
+    fn each(&self, policy: &str, metric: usize) -> Option<&[f64]> {
+        let (place, _) = self.find(policy)?;
+        self.singles.get(place)?.get(metric).map(Vec::as_slice)
     }
 
     /// A figure; NaN where there is none.
@@ -164,10 +172,7 @@ impl Counting<'_> {
     fn figure(&self, policy: &str, metric: usize) -> Figure {
         let means: Vec<f64> = self.draws.iter().map(|seen| seen.figure(policy, metric)).collect();
         let spread = Spread::of(&means);
-        let singles = self.draws.iter().filter_map(|seen| {
-            let (place, _) = seen.find(policy)?;
-            seen.singles.get(place)?.get(metric).map(Vec::as_slice)
-        });
+        let singles = self.draws.iter().filter_map(|seen| seen.each(policy, metric));
         let singles: Vec<&[f64]> = singles.filter(|of| !of.is_empty()).collect();
         let each = singles.iter().map(|of| of.len()).min().unwrap_or(0);
         let crossed: Vec<&[f64]> = singles.iter().map(|of| &of[..each]).collect();
@@ -185,12 +190,30 @@ impl Counting<'_> {
         }
     }
 
+    /// The replications that every draw has.
+    fn replications(&self, policy: &str, metric: usize) -> usize {
+        let counts = self
+            .draws
+            .iter()
+            .filter_map(|seen| Some(seen.each(policy, metric)?.len()));
+        counts.filter(|count| *count > 0).min().unwrap_or(0)
+    }
+
     /// What one month costs, of which `figure` has the means.
     fn month(&self, policy: &str, metric: usize, figure: &Figure) -> Option<Month> {
         let ((p10, p50), p90) = figure.p10.zip(figure.p50).zip(figure.p90)?;
-        let chance = figure.chance.unwrap_or(0.0) / self.stretches.sqrt();
-        let tenth = normal_quantile(0.9);
-        let reach = |x: f64| libm::sqrt(x * x + tenth * tenth * chance * chance);
+        let single = figure.chance.unwrap_or(0.0);
+        let chance = single / self.stretches.sqrt();
+        // Every draw meets the same replications, so that the error of their mean is the same at all.
+        let replications = self.replications(policy, metric);
+        let simulated = single / (replications.max(1) as f64).sqrt();
+        let error = libm::hypot(chance, simulated);
+        // The spread of a replication is known from few of them.
+        let wider = match Confidence::new(0.8) {
+            Ok(middle) if replications > 1 => middle.t(replications - 1),
+            _ => normal_quantile(0.9),
+        };
+        let reach = |x: f64| libm::hypot(x, wider * error);
         let means = self
             .draws
             .iter()
@@ -198,8 +221,10 @@ impl Counting<'_> {
             .filter(|mean| !mean.is_nan());
         let means: Vec<f64> = means.collect();
         let above = |budget: f64| {
-            let one = |mean: &f64| match chance > 0.0 {
-                true => normal_sf((budget - mean) / chance),
+            // A normal deviate of which the same part lies beyond: of a wider spread.
+            let scale = error * wider / normal_quantile(0.9);
+            let one = |mean: &f64| match scale > 0.0 {
+                true => normal_sf((budget - mean) / scale),
                 false => f64::from(u8::from(*mean > budget)),
             };
             means.iter().map(one).sum::<f64>() / means.len() as f64
@@ -208,6 +233,7 @@ impl Counting<'_> {
             p10: p50 - reach(p50 - p10),
             p90: p50 + reach(p90 - p50),
             chance,
+            simulated,
             over_budget: self.budget.map(above),
         })
     }
@@ -240,6 +266,17 @@ impl Counting<'_> {
             figures,
         }
     }
+}
+
+/// How far the interval of the mean difference of figures from the same replications reaches; nothing of fewer than two.
+fn paired_reach(one: &[f64], other: &[f64], confidence: Confidence) -> Option<f64> {
+    let mut differences = Moments::default();
+    let pairs = one.iter().zip(other).map(|(a, b)| b - a);
+    pairs
+        .filter(|difference| difference.is_finite())
+        .for_each(|difference| differences.add(difference));
+    Some(confidence.t(differences.n().max(1) as usize - 1) * differences.standard_error()?)
+        .filter(|reach| reach.is_finite())
 }
 
 /// Fills in what follows from the runs: `all` has the inputs and what was asked, `ends` the runs at the ends of each input.
@@ -290,9 +327,14 @@ pub fn risk(
     all.moved = (0..metrics.len()).find(is_moved).unwrap_or(0);
     for (input, ends) in all.inputs.iter_mut().zip(ends) {
         let change = |seen: &Seen, name: &String| seen.figure(name, all.moved) - centre.figure(name, all.moved);
+        let reach = |centre: &Seen, seen: &Seen, name: &str| {
+            let each = |of: &'_ Seen| of.each(name, all.moved).map(<[f64]>::to_vec);
+            paired_reach(&each(centre)?, &each(seen)?, counting.confidence)
+        };
         let one = |(value, seen): (String, Seen)| End {
             value,
             changes: names.iter().map(|name| change(&seen, name)).collect(),
+            reaches: names.iter().map(|name| reach(&centre, &seen, name)).collect(),
             cheapest: counting.cheapest(&seen).map(str::to_owned),
             at: seen.point,
         };

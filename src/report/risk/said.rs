@@ -40,6 +40,15 @@ impl Input {
     }
 }
 
+impl End {
+    /// Whether what it changes of policy number `lead` is more than chance.
+    pub(crate) fn is_told(&self, lead: usize) -> bool {
+        let reach = self.reaches.get(lead).copied().flatten();
+        let change = self.changes.get(lead).copied().unwrap_or(0.0);
+        change != 0.0 && reach.is_some_and(|reach| change.abs() > reach)
+    }
+}
+
 impl Risk {
     /// Whether policies are compared by what they cost.
     pub(super) fn is_of_money(&self) -> bool {
@@ -55,6 +64,12 @@ impl Risk {
             Some(metric) => metric.title_in(self.currency),
             None => String::new(),
         }
+    }
+
+    /// What an end changes of the leader's figure, with a question mark where that may be chance.
+    pub(crate) fn change_at(&self, end: &End, change: f64) -> String {
+        let doubt = if end.is_told(self.lead()) { "" } else { "?" };
+        format!("{}{doubt}", self.change(change))
     }
 
     /// A change of the tornado's metric, with its sign.
@@ -151,13 +166,19 @@ impl Risk {
     /// Which input moves the leader most.
     fn moves(&self) -> String {
         let lead = self.lead();
-        let first = self.inputs.first().filter(|input| input.swing(lead) > 0.0);
-        let Some(input) = first else {
+        if !self.inputs.iter().any(|input| input.swing(lead) > 0.0) {
             return format!("none of the inputs moves its {}", self.name_of(0));
+        }
+        let told = |input: &&Input| input.ends.iter().any(|end| end.is_told(lead));
+        let Some(input) = self.inputs.iter().find(told) else {
+            return format!(
+                "what moves its {} is not told from chance by so few replications (--replications)",
+                self.name_of(self.moved)
+            );
         };
         let (low, high) = input.extremes(lead);
         let at = |of: Option<(&End, f64)>| {
-            of.map(|(end, change)| format!("{} at {}", self.change(change), clean(&end.value)))
+            of.map(|(end, change)| format!("{} at {}", self.change_at(end, change), clean(&end.value)))
         };
         let ends: Vec<String> = [at(low), at(high)].into_iter().flatten().collect();
         let unmoved = match self.moved {
@@ -214,9 +235,17 @@ impl Risk {
         Some(match low == high {
             true => format!("One month of {leader} costs {low} whatever is drawn{over}."),
             false => format!(
-                "One month of {leader} costs {low} to {high} in eight of ten cases, inputs drawn anew{over}. That is no error of the mean, which \
-                 at the file's own values is {}.",
-                format::plus_minus(unit, &centre.figures[metric])
+                "One month of {leader} costs {low} to {high} in eight of ten cases, inputs drawn anew{over}. {}",
+                match month.simulated > month.chance {
+                    true => format!(
+                        "That is wider than a month is: the mean at the file's own values is known to {} only; more --replications narrow it.",
+                        format::plus_minus(unit, &centre.figures[metric])
+                    ),
+                    false => format!(
+                        "That is no error of the mean, which at the file's own values is {}.",
+                        format::plus_minus(unit, &centre.figures[metric])
+                    ),
+                }
             ),
         })
     }

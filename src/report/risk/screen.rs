@@ -133,8 +133,15 @@ impl Risk {
             .metrics
             .get(self.moved)
             .map(|metric| metric.title_in(self.currency));
+        let lead = self.lead();
+        let in_doubt =
+            |end: &super::End| end.changes.get(lead).is_some_and(|change| *change != 0.0) && !end.is_told(lead);
+        let doubt = match self.inputs.iter().flat_map(|input| &input.ends).any(in_doubt) {
+            true => " (? may be chance)",
+            false => "",
+        };
         format!(
-            "What moves {} of {}, one input at a time",
+            "What moves {} of {}, one input at a time{doubt}",
             metric.unwrap_or_default(),
             clean(&self.leader)
         )
@@ -150,7 +157,7 @@ impl Risk {
                     of.map_or_else(String::new, |(end, _)| fit(&clean(&end.value), VALUE))
                 };
                 let change = |of: Option<(&super::End, f64)>| {
-                    of.map_or_else(|| "0".to_owned(), |(_, change)| self.change(change))
+                    of.map_or_else(|| "0".to_owned(), |(end, change)| self.change_at(end, change))
                 };
                 [
                     fit(&clean(&input.path), NAME),
@@ -294,7 +301,7 @@ impl Risk {
         for input in &self.inputs {
             let (low, high) = input.extremes(lead);
             let cells = [low, high].into_iter().flat_map(|of| match of {
-                Some((end, change)) => [Cell::new(clean(&end.value)), Cell::new(self.change(change))],
+                Some((end, change)) => [Cell::new(clean(&end.value)), Cell::new(self.change_at(end, change))],
                 None => [Cell::default(), Cell::default()],
             });
             tornado.row(&clean(&input.path), cells);

@@ -326,3 +326,107 @@ fn traffic_that_is_uneven_is_said_to_be() {
     let (_, said, _) = capacity(folder.path(), &server(), &["--precision", "10%"]);
     assert!(!said.contains("uneven"), "{said}");
 }
+
+/// Erlang's formula with twenty more servers than today has 95 % of requests within 9.05 s at 31 of them and within 6.94 s at 32.
+#[test]
+fn the_smallest_number_of_servers_meets_the_objective() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut experiment = server();
+    experiment["traffic"]["arrivals"]["poisson"]["rate"] = json!("5/s");
+    experiment["providers"]["p"]["response"] = json!({ "exponential": { "mean": "2s" } });
+    experiment["objectives"][0]["at_most"] = json!("8s");
+    experiment["plan"] = json!({ "duration": "30m", "replications": 10, "seed": 3 });
+    let range = "providers[p].load[0].slots.servers=4..200";
+    for seed in ["1", "2"] {
+        let asked = ["--carry", "15/s", "--smallest", range, "--seed", seed];
+        let (_, found) = found(folder.path(), &experiment, &asked);
+        assert_eq!(found["capacity"]["value"], json!(32.0), "{found}");
+        let there = found["objective"]["there"]["value"].as_f64().unwrap();
+        assert!((there / 6.94 - 1.0).abs() < 0.1, "{there}");
+    }
+}
+
+/// Twenty servers of two seconds serve ten a second, and no objective on errors feels what waits for them.
+#[test]
+fn a_queue_that_grows_is_no_capacity() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut experiment = server();
+    experiment["traffic"]["arrivals"]["poisson"]["rate"] = json!("5/s");
+    experiment["providers"]["p"]["response"] = json!({ "exponential": { "mean": "2s" } });
+    experiment["providers"]["p"]["load"][0]["slots"]["servers"] = json!(20);
+    experiment["objectives"] = json!([{ "metric": "error_rate", "at_most": "5%" }]);
+    experiment["plan"] = json!({ "duration": "30m", "replications": 10 });
+    let (_, found) = found(folder.path(), &experiment, &[]);
+    assert_eq!(found["ended"], json!("overloaded"), "{found}");
+    let carried = found["capacity"]["value"].as_f64().unwrap();
+    assert!((9.3..=10.3).contains(&carried), "{carried}");
+    experiment["traffic"]["arrivals"]["poisson"]["rate"] = json!("20/s");
+    let out = run(folder.path(), &experiment);
+    assert!(
+        out.contains("Undecided, because requests pile up for as long as it is run"),
+        "{out}"
+    );
+}
+
+/// What `simcap run` prints of an experiment.
+fn run(folder: &Path, experiment: &Value) -> String {
+    std::fs::write(folder.join("run.json"), experiment.to_string()).unwrap();
+    text(&simcap(folder, &["run", "run.json", "--out", "out"]).stdout)
+}
+
+/// Of a quota and a pool that is full twice as long the quota comes first where it is refusals that break the objective.
+#[test]
+fn what_refuses_comes_before_what_makes_wait() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut experiment = server();
+    let quota = json!([{ "token_bucket": { "unit": "requests", "rate": "600/min", "burst": 1 } }]);
+    experiment["traffic"]["arrivals"]["poisson"]["rate"] = json!("5/s");
+    experiment["providers"]["p"]["response"] = json!({ "constant": "1s" });
+    experiment["providers"]["p"]["load"][0]["slots"]["servers"] = json!(5);
+    experiment["providers"]["p"]["limits"] = quota;
+    experiment["objectives"] = json!([{ "metric": "error_rate", "at_most": "30%" }]);
+    experiment["plan"] = json!({ "duration": "10m", "replications": 10 });
+    let (_, found) = found(folder.path(), &experiment, &[]);
+    let limits: Vec<&str> = (found["limits"].as_array().unwrap().iter())
+        .map(|limit| limit["what"].as_str().unwrap())
+        .collect();
+    assert_eq!(
+        limits,
+        ["p: 600 requests a minute", "p: the provider's capacity (5)"],
+        "{found}"
+    );
+}
+
+/// Two providers of one account have one quota between them, which is named once.
+#[test]
+fn the_quota_of_an_account_is_named_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut experiment = server();
+    let provider = json!({ "account": "acct", "response": { "constant": "1s" }, "prices": { "per_request": { "price": "$0.01" } } });
+    experiment["accounts"] =
+        json!({ "acct": { "limits": [{ "token_bucket": { "unit": "requests", "rate": "240/min", "burst": 1 } }] } });
+    experiment["providers"] = json!({ "a": provider, "b": provider });
+    experiment["policies"] = json!([{ "name": "ab", "policy": "round_robin" }]);
+    experiment["objectives"] = json!([{ "metric": "error_rate", "at_most": "5%" }]);
+    let (_, found) = found(folder.path(), &experiment, &[]);
+    let limits = found["limits"].as_array().unwrap();
+    assert_eq!(limits.len(), 1, "{found}");
+    assert_eq!(limits[0]["what"], json!("acct: 240 requests a minute"));
+}
+
+/// By the formula of the machine repairman 26 users have a mean of 1.94 s, and 27 one of 2.09 s.
+#[test]
+fn the_figures_are_those_of_the_users_that_are_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut experiment = server();
+    experiment["traffic"]["arrivals"] =
+        json!({ "closed_loop": { "users": 20, "think": { "exponential": { "mean": "5s" } } } });
+    experiment["providers"]["p"]["response"] = json!({ "exponential": { "mean": "1s" } });
+    experiment["providers"]["p"]["load"][0]["slots"]["servers"] = json!(4);
+    experiment["objectives"] = json!([{ "metric": "e2e.mean", "at_most": "2s" }]);
+    experiment["plan"] = json!({ "duration": "1h", "warmup": "5m", "replications": 10 });
+    let (_, found) = found(folder.path(), &experiment, &["--seed", "2"]);
+    assert_eq!(found["counted"]["value"], json!(26.0), "{found}");
+    let there = found["objective"]["there"]["value"].as_f64().unwrap();
+    assert!((there / 1.936 - 1.0).abs() < 0.03, "{there}");
+}

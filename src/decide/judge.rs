@@ -2,7 +2,7 @@
 //!
 //! A figure passes only if its whole interval keeps to the bound, and fails only if the whole interval breaks it. A percentile of a
 //! latency is that of all requests, one that never got its answer taking for ever; and a time that shares its histogram
-//! bucket with the bound keeps to it. A share fails only if its 99 % interval breaks the bound too, since the one that is reported is
+//! bucket with the bound keeps to it. Where requests pile up all the time nothing passes. A share fails only if its 99 % interval breaks the bound too, since the one that is reported is
 //! skewed where failures are rare. With one replication there is no interval and nothing is decided; nor where no request came, though
 //! nothing costs nothing.
 
@@ -54,6 +54,11 @@ pub(super) fn judge_one(objective: &Objective, gathered: &Gathered, confidence: 
         Judged::Fail
     } else {
         verdict(objective, &estimate, &of_break)
+    };
+    // What this run keeps to a longer one may break.
+    let judged = match judged {
+        Judged::Pass if gathered.piles_up() => Judged::Undecided,
+        Judged::Pass | Judged::Undecided | Judged::Fail => judged,
     };
     (estimate, judged)
 }

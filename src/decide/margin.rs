@@ -37,12 +37,16 @@ impl Weighed {
     }
 }
 
-/// The objectives that are asked of the policy number `scenario`, by the replications of `runs` that are finished.
-pub fn weigh(plan: &Plan, scenario: usize, runs: &Runs) -> Vec<Weighed> {
+/// The objectives that are asked of the policy number `scenario`, by the replications of `runs` that are finished, and whether requests pile
+/// up there all the time.
+pub fn weigh(plan: &Plan, scenario: usize, runs: &Runs) -> (Vec<Weighed>, bool) {
     let finished: Vec<u64> = (0..runs.planned()).filter(|&r| runs.has(r, scenario)).collect();
     let replications = Replications::new(runs, &finished, scenario);
     let Ok(pooled) = replications.pool(Gathered::new(plan.metrics.iter().cloned()));
-    let Some(mut pooled) = pooled else { return Vec::new() };
+    let Some(mut pooled) = pooled else {
+        return (Vec::new(), false);
+    };
+    pooled.look_at_growth(plan, scenario);
     Month::of(&plan.scenarios[scenario], &pooled.tally).correct(&plan.metrics, &mut pooled);
     let gathered = &pooled.gathered;
     let asked = plan.objectives.iter().enumerate();
@@ -64,5 +68,5 @@ pub fn weigh(plan: &Plan, scenario: usize, runs: &Runs) -> Vec<Weighed> {
             kept: kept.unwrap_or_default(),
         }
     });
-    weighed.collect()
+    (weighed.collect(), gathered.piles_up())
 }

@@ -46,6 +46,8 @@ pub(super) struct Gathered {
     requests: u64,
     /// What the models' own measurements leave open, once that is known.
     uncertain: Uncertain,
+    /// Whether requests pile up all the time.
+    piles_up: bool,
 }
 
 impl Gathered {
@@ -87,6 +89,7 @@ impl Gathered {
             replications: 0,
             requests: 0,
             uncertain: Uncertain::default(),
+            piles_up: false,
         }
     }
 
@@ -125,6 +128,17 @@ impl Gathered {
     /// Takes into the intervals what the models' own measurements leave open.
     pub(super) fn leave_open(&mut self, uncertain: Uncertain) {
         self.uncertain = uncertain;
+    }
+
+    /// Whether requests pile up all the time, which [`Pooled::look_at_growth`] finds: a longer run may then break what this one keeps to.
+    ///
+    /// [`Pooled::look_at_growth`]: super::passes::Pooled::look_at_growth
+    pub(super) fn piles_up(&self) -> bool {
+        self.piles_up
+    }
+
+    pub(super) fn note_growth(&mut self, piles_up: bool) {
+        self.piles_up = piles_up;
     }
 
     /// How many requests there were, of all replications.

@@ -9,6 +9,7 @@ use std::cell::{Cell, RefCell};
 
 use crate::engine::replicate::Finished;
 use crate::engine::tally::Tally;
+use crate::experiment::assemble::Plan;
 use crate::stats::interval::{Confidence, Estimate, Values};
 use crate::stats::parts::{Parts, Scale};
 use crate::stats::ratio::Pairs;
@@ -52,6 +53,12 @@ impl Pooled {
             seconds: tally.counted as f64 / 1e9,
             course,
         }
+    }
+
+    /// Notes whether requests pile up under the policy of this number all the time, as far as the replications taken so far tell.
+    pub(super) fn look_at_growth(&mut self, plan: &Plan, number: usize) {
+        let piles_up = steady::piles_up(plan, number, &self.tally.series, &self.course);
+        self.gathered.note_growth(piles_up);
     }
 
     /// Takes one more replication.

@@ -75,6 +75,7 @@ impl Sampled {
         let Some(pooled) = &mut self.pooled else { return };
         if let Some(scenario) = plan.scenarios.first() {
             Month::of(scenario, &pooled.tally).correct(&plan.metrics, pooled);
+            pooled.look_at_growth(plan, 0);
         }
         for column in &mut self.compared {
             let at = column.measure;

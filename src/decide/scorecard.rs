@@ -392,10 +392,13 @@ fn undecided(given: &Given<'_>, card: &Scorecard) -> Option<String> {
     } else {
         String::new()
     };
-    Some(format!(
-        "Undecided, because an interval contains the bound or there is none: {}{more}.",
-        shown.join("; ")
-    ))
+    let grows = |&p: &usize| given.gathered[p].piles_up();
+    let why = match (open.iter().any(grows), open.iter().all(grows)) {
+        (_, true) => "requests pile up for as long as it is run",
+        (true, false) => "an interval contains the bound, there is none, or requests pile up",
+        (false, false) => "an interval contains the bound or there is none",
+    };
+    Some(format!("Undecided, because {why}: {}{more}.", shown.join("; ")))
 }
 
 /// Names with commas, the first few.

@@ -32,6 +32,7 @@
 use crate::engine::scenario::{Scenario, Window};
 use crate::engine::series::{BINS, Bin, Series};
 use crate::engine::tally::Tally;
+use crate::experiment::assemble::Plan;
 use crate::report::{Steady, format};
 use crate::stats::correlation::Correlation;
 use crate::stats::interval::Confidence;
@@ -217,6 +218,13 @@ pub(super) fn changes(scenario: &Scenario) -> bool {
 /// The verdict on the replications of one scenario, `pooled` being the sum of their series.
 pub(super) fn verdict(story: Story, scenario: &Scenario, pooled: &Series, course: &Course) -> Steady {
     judge(story, scenario.window, can_queue(scenario), pooled, course)
+}
+
+/// Whether requests pile up all the time, though nothing changes by plan: what such a run says of times and errors depends on how long it
+/// is. A rise under recorded or scheduled traffic may be the traffic's own, and is not one of these.
+pub(super) fn piles_up(plan: &Plan, number: usize, pooled: &Series, course: &Course) -> bool {
+    let scenario = &plan.scenarios[number];
+    !plan.is_recorded && can_queue(scenario) && !changes(scenario) && course.growth(pooled).is_some()
 }
 
 /// What is to be said of queues that do not grow because requests fail, or of a failure that goes on: the share of the last quarter's.

@@ -63,7 +63,11 @@ pub fn report_of<F: Finished>(loaded: &Loaded, plan: &Plan, runs: &F) -> Result<
     let mut all: Vec<Pooled> = Vec::new();
     for (s, scenario) in plan.scenarios.iter().enumerate() {
         let gathered = Gathered::new(plan.metrics.iter().cloned().chain(classes::measures(scenario)));
-        all.extend(replications(s).pool(gathered)?);
+        let pooled = replications(s).pool(gathered)?;
+        all.extend(pooled.map(|mut pooled| {
+            pooled.look_at_growth(plan, s);
+            pooled
+        }));
     }
     let months: Vec<Month> = (plan.scenarios.iter().zip(&mut all))
         .map(|(scenario, pooled)| {
@@ -72,7 +76,7 @@ pub fn report_of<F: Finished>(loaded: &Loaded, plan: &Plan, runs: &F) -> Result<
             month
         })
         .collect();
-    let story = |scenario: &Scenario| match (plan.start, !loaded.traces.is_empty()) {
+    let story = |scenario: &Scenario| match (plan.start, plan.is_recorded) {
         (_, true) => Story::Replayed,
         (Start::Empty, _) => Story::Empty,
         _ if steady::changes(scenario) => Story::Scheduled,

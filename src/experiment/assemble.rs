@@ -66,6 +66,8 @@ pub struct Plan {
     pub objectives: Vec<Objective>,
     /// Where the models come from.
     pub models: Vec<ModelNote>,
+    /// Whether the traffic is a recorded one.
+    pub is_recorded: bool,
     /// The number of replications, to begin with where `until` asks for a precision.
     pub replications: u64,
     /// How well figures are to be known: half of an interval as a share of the figure.
@@ -322,6 +324,7 @@ fn whole(loaded: &Loaded, warmup: Option<Span>, wrong: &mut Wrong) -> Built<Plan
     let assumptions = assumptions(loaded, &fleet, &models, &scenarios);
     let cautions = cautions(loaded, &fleet, window);
     Ok(Plan {
+        is_recorded: !loaded.traces.is_empty(),
         scenarios,
         kinds: spec.policies.iter().map(|p| p.policy.kind()).collect(),
         metrics,

@@ -105,6 +105,8 @@ pub enum Ended {
     Never,
     /// Objectives hold until requests pile up, or the experiment is refused.
     Outgrown,
+    /// Objectives hold beyond it too in runs of this length, while requests pile up all the time.
+    Overloaded,
     /// The budget of simulated requests was spent.
     Spent,
     /// The search was interrupted.
@@ -198,6 +200,8 @@ impl Capacities {
     /// `10.4/s (10.3/s to 10.5/s)`.
     fn figure(&self, of: &Estimate) -> String {
         match (of.lo, of.hi) {
+            // A whole number that no replication leaves in doubt.
+            (Some(lo), Some(hi)) if lo == hi => self.value(of.value),
             (Some(lo), Some(hi)) => format!("{} ({} to {})", self.value(of.value), self.value(lo), self.value(hi)),
             _ => self.value(of.value),
         }
@@ -219,7 +223,7 @@ impl Capacities {
         table.words("", "next");
         for policy in &self.policies {
             let sign = match policy.ended {
-                Ended::Found | Ended::Outgrown => "",
+                Ended::Found | Ended::Outgrown | Ended::Overloaded => "",
                 Ended::Unfelt | Ended::Beyond | Ended::Spent | Ended::Interrupted if is_smallest => "≤ ",
                 Ended::Unfelt | Ended::Beyond | Ended::Spent | Ended::Interrupted => "≥ ",
                 Ended::Nowhere if is_smallest => "> ",
@@ -369,7 +373,7 @@ impl Capacities {
     pub fn fails(&self) -> bool {
         self.policies.iter().any(|policy| match policy.ended {
             Ended::Nowhere | Ended::Never => true,
-            Ended::Found | Ended::Outgrown | Ended::Spent | Ended::Interrupted => {
+            Ended::Found | Ended::Outgrown | Ended::Overloaded | Ended::Spent | Ended::Interrupted => {
                 policy.times.is_some_and(|times| times.value < 1.0)
             }
             Ended::Unfelt | Ended::Beyond => false,
@@ -437,7 +441,7 @@ impl Capacities {
                 Ended::Nowhere | Ended::Never => {
                     format!("{name} does not carry {load} with {lever} = {value} either, the most that was looked at.")
                 }
-                Ended::Outgrown => {
+                Ended::Outgrown | Ended::Overloaded => {
                     format!("{name} carries {load} with {lever} = {figure}; with less requests pile up.")
                 }
                 Ended::Spent | Ended::Interrupted => {
@@ -474,6 +478,9 @@ impl Capacities {
             Ended::Outgrown => format!(
                 "{name} carries {figure}, {times} {today}, and objectives hold there; more cannot be simulated."
             ),
+            Ended::Overloaded => format!(
+                "{name} carries about {figure}, {times} {today}: with more requests pile up for as long as it is run."
+            ),
             Ended::Spent => format!(
                 "{name}: the budget of requests was spent before its capacity was known; at {value}, {times} {today}, {}.",
                 if policy.curve.iter().any(|looked| looked.holds) {
@@ -497,6 +504,7 @@ impl Ended {
             Ended::Nowhere => "nowhere",
             Ended::Never => "never",
             Ended::Outgrown => "outgrown",
+            Ended::Overloaded => "overloaded",
             Ended::Spent => "spent",
             Ended::Interrupted => "interrupted",
         }

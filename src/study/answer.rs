@@ -2,7 +2,7 @@
 
 use super::binds::limits;
 use super::end::{End, Found};
-use super::point::Seen;
+use super::point::{Excess, Seen};
 use super::search::HARDLY_ANY;
 use crate::kernel::calendar::{date, days_of};
 use crate::report::capacity::{Binding, Capacities, Capacity, Ended, Looked};
@@ -89,7 +89,8 @@ pub fn answer(all: &mut Capacities, name: &str, found: Found, goals: &[Goal], co
         End::Beyond => Ended::Beyond,
         End::Nowhere | End::Unjudged(_) => Ended::Nowhere,
         End::Never(_) => Ended::Never,
-        End::Outgrown(_) => Ended::Outgrown,
+        End::Outgrown(Excess::Refused(_)) => Ended::Outgrown,
+        End::Outgrown(Excess::Growing) => Ended::Overloaded,
         End::Spent => Ended::Spent,
         End::Stopped => Ended::Interrupted,
     };
@@ -102,7 +103,9 @@ pub fn answer(all: &mut Capacities, name: &str, found: Found, goals: &[Goal], co
         months,
         used_up,
         objective,
-        limits: at.map_or(Vec::new(), |at| limits(&at, before.as_ref())),
+        limits: at.map_or(Vec::new(), |at| {
+            limits(&at, before.as_ref(), goal.map(|goal| &goal.metric))
+        }),
         sentences: Vec::new(),
         warnings: Vec::new(),
         replications: found.replications,
@@ -271,7 +274,11 @@ fn warnings(all: &Capacities, capacity: &Capacity, found: &Found, count: Count, 
             "{name}: the interval is wider than {} of the capacity: more requests (--budget) or longer replications make it narrower",
             format::share(all.precision)
         )),
-        End::Outgrown(why) => said.push(format!("{name}: beyond it is infeasible here: {why}")),
+        End::Outgrown(Excess::Refused(why)) => said.push(format!("{name}: beyond it is infeasible here: {why}")),
+        End::Outgrown(Excess::Growing) => said.push(format!(
+            "{name}: no objective feels the load: beyond this every objective still holds in a run of this length, while requests pile up and \
+             wait ever longer. Give an objective on a time, such as e2e.p95"
+        )),
         End::Unjudged(_) => said.push(format!("{name}: an objective has no value under it, so that nothing can be judged")),
         End::Nowhere if (found.points.first()).is_some_and(|seen| is_traffic && seen.requests < 4.0 * HARDLY_ANY) => {
             said.push(format!(

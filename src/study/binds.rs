@@ -2,18 +2,20 @@
 //!
 //! A limit does something only while it is reached: what counts is the share of time in which it is, and of those that are reached by less
 //! than a thousandth the share of them that is used. Limits that make requests wait or be refused come before what follows from them: a
-//! queue that is full, a breaker that opens.
+//! queue that is full, a breaker that opens. Where the objective that binds is on failures, and most of these are refusals for a quota, quotas come
+//! before what only makes requests wait: the time in which a quota refuses is less than that of a pool that is full and harms nobody.
 
 use crate::report::capacity::Limit;
-use crate::report::{BoundReport, PolicyReport, QuotaReport, format};
+use crate::report::{BoundReport, Metric, PolicyReport, QuotaReport, Unit, format};
 use crate::stats::sorting;
-use crate::words::BoundKind;
+use crate::words::{BoundKind, Outcome};
 
 /// A share of time below which a limit is as good as never reached.
 pub(super) const HARDLY: f64 = 1e-3;
 
 /// The limits of the policy `there`, at its capacity, that are reached or used, beside those of `today`.
-pub(super) fn limits(there: &PolicyReport, today: Option<&PolicyReport>) -> Vec<Limit> {
+pub(super) fn limits(there: &PolicyReport, today: Option<&PolicyReport>, binds: Option<&Metric>) -> Vec<Limit> {
+    let by_refusals = binds.is_some_and(|metric| metric.unit() == Unit::Share) && are_refused(there);
     let same = |one: &BoundReport, other: &BoundReport| {
         (one.what, &one.provider, &one.budget) == (other.what, &other.provider, &other.budget)
     };
@@ -31,6 +33,9 @@ pub(super) fn limits(there: &PolicyReport, today: Option<&PolicyReport>) -> Vec<
     for bound in &there.bounds {
         // Which of a provider's quotas it was that was reached, the use of each says: the fullest.
         let quota = fullest(there, bound);
+        if quota.is_some_and(|quota| merged.iter().any(|known| is_same(known, quota))) {
+            continue;
+        }
         merged.extend(quota);
         let before = today.map(|today| {
             let known = today.bounds.iter().find(|known| same(known, bound));
@@ -50,7 +55,7 @@ pub(super) fn limits(there: &PolicyReport, today: Option<&PolicyReport>) -> Vec<
                 None => in_flight(today, bound),
             }),
         };
-        all.push((rank(bound.what, bound.share.value), limit));
+        all.push((rank(bound.what, bound.share.value, by_refusals), limit));
     }
     for quota in there
         .quotas
@@ -82,25 +87,41 @@ fn is_same(one: &QuotaReport, other: &QuotaReport) -> bool {
     (&one.provider, &one.account, &one.quota) == (&other.provider, &other.account, &other.quota)
 }
 
-/// The quota that a provider's bound is most of the time: of the provider's own that of which most is used.
+/// The quota that a provider's bound is most of the time: of the provider's own, and of an account's where there is one account, that of which
+/// most is used.
 fn fullest<'a>(there: &'a PolicyReport, bound: &BoundReport) -> Option<&'a QuotaReport> {
-    let of_quotas = bound.what == BoundKind::Quota && bound.provider.is_some();
-    let own = there
-        .quotas
-        .iter()
-        .filter(|quota| of_quotas && quota.provider == bound.provider);
-    let fullest = own.max_by(|a, b| a.used.value.total_cmp(&b.used.value))?;
-    // Where an account's quota is fuller, it may have been that.
-    let mut accounts = there.quotas.iter().filter(|quota| quota.account.is_some());
-    let may_be = accounts.all(|quota| quota.used.value < fullest.used.value);
-    may_be.then_some(fullest)
+    let is_quota = bound.what == BoundKind::Quota && bound.provider.is_some();
+    let accounts = || there.quotas.iter().filter(|quota| quota.account.is_some());
+    let one = accounts().all(|quota| Some(&quota.account) == accounts().next().map(|first| &first.account));
+    let may_be =
+        (there.quotas.iter()).filter(|quota| quota.provider == bound.provider || one && quota.account.is_some());
+    let fullest = may_be
+        .filter(|_| is_quota)
+        .max_by(|a, b| a.used.value.total_cmp(&b.used.value))?;
+    // Where the quota of one of several accounts is fuller, it may have been that.
+    let is_known = one || accounts().all(|quota| quota.used.value < fullest.used.value);
+    is_known.then_some(fullest)
+}
+
+/// Whether most requests that fail do so because they are rate limited.
+fn are_refused(there: &PolicyReport) -> bool {
+    let failures = (there.outcomes.iter()).filter(|of| of.outcome != Outcome::Success && of.share.value > 0.0);
+    let (all, refused) = failures.fold((0.0, 0.0), |(all, refused), of| {
+        let is_refused = of.outcome == Outcome::RateLimited;
+        (
+            all + of.share.value,
+            refused + if is_refused { of.share.value } else { 0.0 },
+        )
+    });
+    refused > 0.5 * all
 }
 
 /// What comes first: what is reached and holds requests up, what follows from that, and what is hardly reached.
-fn rank(what: BoundKind, reached: f64) -> u8 {
+fn rank(what: BoundKind, reached: f64, by_refusals: bool) -> u8 {
     match what {
         _ if reached < HARDLY => 3,
         BoundKind::Queue | BoundKind::Breaker => 1,
+        BoundKind::InFlight | BoundKind::Connections | BoundKind::Capacity if by_refusals => 1,
         BoundKind::InFlight
         | BoundKind::Limiter
         | BoundKind::Connections

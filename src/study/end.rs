@@ -1,6 +1,6 @@
 //! How a search for the value of a lever ended, and what it found.
 
-use super::point::Seen;
+use super::point::{Excess, Seen};
 
 /// How a search ended.
 #[derive(Clone, Debug, PartialEq)]
@@ -15,8 +15,8 @@ pub enum End {
     Nowhere,
     /// An objective, by its number in the plan, fails however little comes: what fails it is not load.
     Never(usize),
-    /// Objectives hold until requests pile up beyond the simulator's bound, or the experiment is refused; why.
-    Outgrown(String),
+    /// Objectives hold until requests pile up, or the experiment is refused; why.
+    Outgrown(Excess),
     /// The budget was spent before the value was found.
     Spent,
     /// It was stopped.

@@ -28,6 +28,6 @@ pub use audit::audit;
 pub use end::{End, Found};
 pub use hypercube::hypercube;
 pub use optimum::{Again, Among, leading, optimum, worth};
-pub use point::{Fault, Lever, Seen, Warmth, alone};
+pub use point::{Excess, Fault, Lever, Seen, Warmth, alone};
 pub use search::{Search, Told};
 pub use select::{Candidates, Choose, Chosen, FIRST, Out, Selection, Tried};

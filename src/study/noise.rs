@@ -41,6 +41,16 @@ pub(super) fn never(points: &[Seen]) -> Option<usize> {
     all.into_iter().find(of).map(|(a, _)| a.objective)
 }
 
+/// Whether an objective fails beyond noise, or requests pile up.
+pub(super) fn fails_for_sure(seen: &Seen, confidence: Confidence) -> bool {
+    seen.outgrown.is_some() || (seen.weighed.iter()).any(|weighed| beyond(weighed, -1.0, confidence))
+}
+
+/// Whether every objective holds beyond noise.
+pub(super) fn holds_for_sure(seen: &Seen, confidence: Confidence) -> bool {
+    seen.outgrown.is_none() && (seen.weighed.iter()).all(|weighed| beyond(weighed, 1.0, confidence))
+}
+
 /// Whether a margin, taken times `side`, is above 0 beyond noise.
 fn beyond(weighed: &Weighed, side: f64, confidence: Confidence) -> bool {
     let n = weighed.kept.len();
@@ -62,10 +72,8 @@ fn error(weighed: &Weighed) -> f64 {
 pub(super) fn turns(points: &[(f64, Seen)], confidence: Confidence) -> Option<(f64, f64)> {
     // There are many pairs of points.
     let confidence = confidence.shared_by(points.len());
-    let fails =
-        |seen: &Seen| seen.outgrown.is_none() && (seen.weighed.iter()).any(|weighed| beyond(weighed, -1.0, confidence));
-    let passes =
-        |seen: &Seen| seen.outgrown.is_none() && (seen.weighed.iter()).all(|weighed| beyond(weighed, 1.0, confidence));
+    let fails = |seen: &Seen| seen.outgrown.is_none() && fails_for_sure(seen, confidence);
+    let passes = |seen: &Seen| holds_for_sure(seen, confidence);
     let least = points.iter().filter(|(_, seen)| fails(seen)).map(|(load, _)| *load);
     let least = least.reduce(f64::min)?;
     let most = points.iter().filter(|(_, seen)| passes(seen)).map(|(load, _)| *load);

@@ -54,8 +54,17 @@ pub struct Seen {
     pub touched: bool,
     /// The largest share of time in which a limit was reached, from 0 to 1; of the replications that were run there first.
     pub reached: f64,
-    /// Why it has no figures, if requests piled up beyond the simulator's bound.
-    pub outgrown: Option<String>,
+    /// Why its figures say nothing of this load, if requests pile up there.
+    pub outgrown: Option<Excess>,
+}
+
+/// Why a load is too much, whatever its figures are.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Excess {
+    /// It is refused, or was given up: why.
+    Refused(String),
+    /// Every objective holds in runs of this length, while requests pile up all the time.
+    Growing,
 }
 
 impl Seen {
@@ -185,10 +194,10 @@ impl Ran {
         let scenario = self.plan.scenarios.first();
         let outgrown = outgrown.then(|| {
             let most = scenario.map_or(0, |scenario| scenario.max_in_system);
-            format!(
+            Excess::Refused(format!(
                 "more than {} requests were in the system (`max_in_system`)",
                 crate::report::format::count(most)
-            )
+            ))
         });
         let has_load = scenario.is_some_and(|s| s.fleet.iter().any(|of| !of.provider.load.is_empty()));
         let reached = |tally: &&Tally| tally.bounds.iter().any(|bound| bound.time > 0);
@@ -199,7 +208,11 @@ impl Ran {
         let most_reached = finished.iter().map(|tally| share(tally)).fold(0.0, f64::max);
         let charged = |tally: &&Tally| tally.used.iter().any(|used| *used > 0);
         let touched = has_load || finished.iter().any(|tally| reached(tally) || charged(tally));
-        let weighed = weigh(&self.plan, 0, &self.runs);
+        let (weighed, piles_up) = weigh(&self.plan, 0, &self.runs);
+        // Where an objective fails, it says how far beyond it is.
+        let keeps = |weighed: &Weighed| weighed.margin().is_none_or(|margin| margin >= 0.0);
+        let grows = piles_up && weighed.iter().all(keeps);
+        let outgrown = outgrown.or(grows.then_some(Excess::Growing));
         let n = finished.len().max(1) as f64;
         let Some(mut seen) = before else {
             return Seen {

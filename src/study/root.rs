@@ -96,6 +96,7 @@ fn lines(three: &Three, i: usize) -> Vec<Line> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::study::point::Excess;
     use crate::study::point::tests::seen;
 
     #[test]
@@ -111,7 +112,7 @@ mod tests {
             (line[0].at_zero - 0.15).abs() < 1e-12 && (line[0].slope + 2.5).abs() < 1e-12,
             "{line:?}"
         );
-        three.above.outgrown = Some("more".into());
+        three.above.outgrown = Some(Excess::Growing);
         let line = lines(&three, 0);
         assert!((line[0].slope + 0.5).abs() < 1e-12, "{line:?}");
     }

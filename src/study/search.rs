@@ -15,8 +15,8 @@
 use std::collections::BTreeMap;
 
 use super::end::{End, Found};
-use super::noise::{is_flat, never, turns};
-use super::point::{Bench, Fault, Lever, Ran, Seen, Warmth};
+use super::noise::{fails_for_sure, holds_for_sure, is_flat, never, turns};
+use super::point::{Bench, Excess, Fault, Lever, Ran, Seen, Warmth};
 use super::root::{Root, Three, root};
 use crate::engine::run::Control;
 use crate::stats::critical::Confidence;
@@ -70,6 +70,8 @@ struct Going<'a, 's> {
     holds: Option<f64>,
     fails: Option<f64>,
     last: Option<Root>,
+    /// The value next to the root that the lever can have, and the interval of such values.
+    settled: Option<(f64, (f64, f64))>,
     middle: f64,
 }
 
@@ -95,6 +97,7 @@ impl Search {
             holds: None,
             fails: None,
             last: None,
+            settled: None,
             middle: self.load(self.start),
         };
         let end = match going.search() {
@@ -146,8 +149,39 @@ impl Going<'_, '_> {
                 fails = middle;
             }
         }
+        if self.only_grows(fails) {
+            return self.limit(holds, fails);
+        }
         self.middle = f64::midpoint(holds, fails);
         self.close()
+    }
+
+    /// Whether every objective holds at a load that was looked at, and nothing but requests that pile up is wrong there.
+    fn only_grows(&self, load: f64) -> bool {
+        let seen = self.known.get(&key(load, None));
+        seen.is_some_and(|(_, seen)| seen.outgrown == Some(Excess::Growing))
+    }
+
+    /// The load from which on requests pile up, between two loads, where no objective feels that: with all replications, since a slow rise
+    /// shows in many only.
+    fn limit(&mut self, mut holds: f64, mut fails: f64) -> Result<End, Fault> {
+        let n = self.replications.max(LEAST);
+        let end = Ok(End::Outgrown(Excess::Growing));
+        let mut is_sure = false;
+        for _ in 0..MOVES {
+            let next = if is_sure { f64::midpoint(holds, fails) } else { holds };
+            if is_sure && fails - holds <= self.how.precision || !self.affords(next, n) {
+                return end;
+            }
+            let seen = self.see(next, n, None)?;
+            match (seen.holds(), is_sure) {
+                (true, _) => (holds, is_sure) = (next, true),
+                (false, true) => fails = next,
+                (false, false) => (holds, fails) = (next - CLOSE, next),
+            }
+            (self.holds, self.fails) = (Some(holds), Some(fails));
+        }
+        end
     }
 
     /// Finds a load at which objectives hold and one at which they fail, a factor of two apart; or how it ended.
@@ -178,7 +212,9 @@ impl Going<'_, '_> {
             }
             let seen = match self.see(next, FEW.min(self.replications), None) {
                 // What is refused at more traffic than the file's own is a bound on the search.
-                Err(Fault::Input(why)) if is_up => return Ok(Some(End::Outgrown(why.to_string()))),
+                Err(Fault::Input(why)) if is_up => {
+                    return Ok(Some(End::Outgrown(Excess::Refused(why.to_string()))));
+                }
                 seen => seen?,
             };
             self.note(next, &seen);
@@ -237,7 +273,7 @@ impl Going<'_, '_> {
         }
         loop {
             if self.last.is_some() && !self.affords(self.middle, self.missing(reach, warmth)) {
-                return Ok(End::Found);
+                return self.settle(warmth);
             }
             if (self.middle - warm_at).abs() > CLOSE {
                 warmth = self.warmth()?;
@@ -275,11 +311,68 @@ impl Going<'_, '_> {
             }
             let wanted = self.wanted(&root);
             self.last = Some(root);
-            let Some(more) = wanted else { return Ok(End::Found) };
+            let Some(more) = wanted else { return self.settle(warmth) };
             self.replications = more;
             moves = 0;
             room = CLOSE;
         }
+    }
+
+    /// Of a lever with steps the step next to the root at which objectives hold while they fail one step further: between two steps it has no
+    /// values, and a line through points on several of them may cross zero beside the right one.
+    fn settle(&mut self, warmth: Option<Warmth>) -> Result<End, Fault> {
+        const STEPS: usize = 8;
+        const SMALL: f64 = 0.005;
+        let Some(root) = &self.last else { return Ok(End::Found) };
+        let (step, load) = (self.how.step, root.middle + root.at);
+        // Of so many steps one more or less is none to speak of.
+        if self.how.step(load) < SMALL {
+            return Ok(End::Found);
+        }
+        let at = self.how.value(load) / step;
+        let (mut number, worse) = match self.how.is_relief {
+            true => ((at - 1e-6).ceil(), -1.0),
+            false => ((at + 1e-6).floor(), 1.0),
+        };
+        let mut holds = None;
+        for _ in 0..STEPS {
+            let value = number * step;
+            let is_inside = value > 0.0 && (self.how.range.0..=self.how.range.1).contains(&value);
+            let there = self.how.load(value);
+            if !is_inside || !self.affords(there, self.replications) {
+                break;
+            }
+            if self.see(there, self.replications, warmth)?.holds() {
+                holds = Some(value);
+                number += worse;
+            } else if holds.is_some() {
+                break;
+            } else {
+                number -= worse;
+            }
+        }
+        let Some(value) = holds else { return Ok(End::Found) };
+        // As far on either side as the replications cannot tell what holds.
+        let confidence = self.confidence;
+        let certain: [fn(&Seen, Confidence) -> bool; 2] = [holds_for_sure, fails_for_sure];
+        let mut ends = [value; 2];
+        for (end, (is_certain, by)) in ends.iter_mut().zip(certain.into_iter().zip([-worse, worse])) {
+            for _ in 0..STEPS {
+                // The answer itself holds in the mean, and its neighbour on the side of more load fails.
+                let looked = if by == worse { *end + by * step } else { *end };
+                let there = self.how.load(looked);
+                if looked <= 0.0 || !self.affords(there, self.replications) {
+                    break;
+                }
+                if is_certain(&self.see(there, self.replications, warmth)?, confidence) {
+                    break;
+                }
+                *end += by * step;
+            }
+        }
+        let [one, other] = ends;
+        self.settled = Some((value, (one.min(other), one.max(other))));
+        Ok(End::Found)
     }
 
     /// How many replications it takes to be as precise as asked for; nothing if it is, or if that is not wanted.
@@ -309,7 +402,7 @@ impl Going<'_, '_> {
             let next = f64::midpoint(holds, self.middle - three.reach);
             if self.middle - next < 0.5 * three.reach || next <= holds {
                 let why = three.middle.outgrown.clone().or(three.below.outgrown.clone());
-                return Ok(Some(Some(End::Outgrown(why.unwrap_or_default()))));
+                return Ok(Some(Some(End::Outgrown(why.unwrap_or(Excess::Growing)))));
             }
             self.middle = next;
             return Ok(Some(None));
@@ -366,7 +459,7 @@ impl Going<'_, '_> {
         let value = self.how.value(load);
         let (seen, _) = self.bench.see(value, known, replications, warmth)?;
         let verdict = match (&seen.outgrown, seen.holds()) {
-            (Some(_), _) => "requests pile up",
+            (Some(Excess::Refused(_) | Excess::Growing), _) => "requests pile up",
             (None, true) => "every objective holds",
             (None, false) => "an objective fails",
         };
@@ -425,8 +518,9 @@ impl Going<'_, '_> {
         };
         let (holds, fails) = (self.holds, self.fails);
         let bracket = holds.zip(fails).filter(|(holds, fails)| holds < fails);
+        let settled = self.settled.filter(|_| end == End::Found);
         let at = match (&end, &self.last) {
-            (End::Found, Some(root)) => root.middle + root.at,
+            (End::Found, Some(root)) => settled.map_or(root.middle + root.at, |(value, _)| self.how.load(value)),
             _ => holds.or(fails).unwrap_or(self.middle),
         };
         let interval = match (&end, &self.last) {
@@ -440,10 +534,12 @@ impl Going<'_, '_> {
         let width = interval.map_or(f64::INFINITY, |(lo, hi)| hi - lo);
         Found {
             is_precise: width <= self.how.precision.max(step) * (1.0 + 1e-9),
-            value: self.how.value(at),
-            interval: interval.map(|(lo, hi)| {
-                let (one, other) = (self.how.value(lo), self.how.value(hi));
-                (one.min(other), one.max(other))
+            value: settled.map_or_else(|| self.how.value(at), |(value, _)| value),
+            interval: settled.map(|(_, interval)| interval).or_else(|| {
+                interval.map(|(lo, hi)| {
+                    let (one, other) = (self.how.value(lo), self.how.value(hi));
+                    (one.min(other), one.max(other))
+                })
             }),
             objective: self.last.as_ref().and_then(|root| root.objective).or(worst),
             end,

@@ -307,3 +307,27 @@ impl Risk {
         (!told.is_empty()).then(|| format!("By one input alone, {another} {what}: at {}{more}.", told.join("; at ")))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_change_within_its_reach_may_be_chance() {
+        let end = |change: f64, reach: Option<f64>| End {
+            value: "4/s".into(),
+            changes: vec![change],
+            reaches: vec![reach],
+            cheapest: None,
+            at: Point {
+                values: Vec::new(),
+                policies: Vec::new(),
+                outgrown: None,
+            },
+        };
+        assert!(end(-0.3, Some(0.2)).is_told(0) && end(0.3, Some(0.0)).is_told(0));
+        for (change, reach) in [(0.3, Some(0.4)), (0.3, None), (0.0, Some(0.0))] {
+            assert!(!end(change, reach).is_told(0), "{change} {reach:?}");
+        }
+    }
+}

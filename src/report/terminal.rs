@@ -454,7 +454,11 @@ fn binds(bound: &BoundReport) -> String {
     let state = match bound.what {
         BoundKind::Breaker => "open",
         BoundKind::Budget => "spent",
-        _ => "at the bound",
+        // From a refusal until there is room: a quota that lets one through at a time refuses far more than is asked in that time.
+        BoundKind::Quota => "refusing",
+        BoundKind::InFlight | BoundKind::Limiter | BoundKind::Queue | BoundKind::Connections | BoundKind::Capacity => {
+            "at the bound"
+        }
     };
     let share = format::plus_minus(Unit::Share, &bound.share);
     format!("{what}{whose}{limit}: {state} {share} of the time")

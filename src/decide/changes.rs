@@ -66,6 +66,18 @@ impl Changes {
         !self.now_fails.is_empty()
     }
 
+    /// What is said where no difference stands and matters. Beside an objective that is met in one run alone that would be no answer.
+    fn without_difference(&self, terms: Terms<'_>) -> &'static str {
+        match (
+            self.now_fails.is_empty() && self.no_longer_fails.is_empty(),
+            terms.same_traffic,
+        ) {
+            (false, _) => "no difference is certain by so few replications",
+            (true, true) => "no difference that stands and matters",
+            (true, false) => "beside what follows from the traffic no difference that stands and matters",
+        }
+    }
+
     /// The changes in words; empty if there are none.
     pub(super) fn in_words(&self, code: Option<Code>) -> String {
         let one = |(goal, value): &(Goal, f64)| {
@@ -138,7 +150,8 @@ pub(super) fn told(
             let said = changes.in_words(terms.code);
             let and = if said.is_empty() { "" } else { "; " };
             let bill = bill(before, policy, terms);
-            format!("{}: {}{bill}{and}{said}.", policy.name, in_short(comparison, terms))
+            let short = in_short(comparison, terms).unwrap_or_else(|| changes.without_difference(terms).to_owned());
+            format!("{}: {short}{bill}{and}{said}.", policy.name)
         });
     let mut lines: Vec<String> = lines.collect();
     if namesakes.len() > MOST {

@@ -244,8 +244,9 @@ fn with_figure(d: &Difference, differences: &[Difference], code: Option<Code>) -
     )
 }
 
-/// What became of a policy in the figures that the sentences speak of, without figures: "better on quality; worse on errors".
-pub(super) fn in_short(of: &Comparison, terms: Terms<'_>) -> String {
+/// What became of a policy in the figures that the sentences speak of, without figures: "better on quality; worse on errors". Nothing where no
+/// difference stands and matters.
+pub(super) fn in_short(of: &Comparison, terms: Terms<'_>) -> Option<String> {
     let spoken = of
         .differences
         .iter()
@@ -261,14 +262,7 @@ pub(super) fn in_short(of: &Comparison, terms: Terms<'_>) -> String {
     let parts = [("better on ", names(true)), ("worse on ", names(false))];
     let parts = parts.iter().filter(|(_, list)| !list.is_empty());
     let parts: Vec<String> = parts.map(|(what, list)| format!("{what}{}", join(list))).collect();
-    if parts.is_empty() {
-        match terms.same_traffic {
-            true => "no difference that stands and matters".into(),
-            false => "beside what follows from the traffic no difference that stands and matters".into(),
-        }
-    } else {
-        parts.join("; ")
-    }
+    (!parts.is_empty()).then(|| parts.join("; "))
 }
 
 /// What to add to a lower bill where it is lower because less is answered.

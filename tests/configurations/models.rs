@@ -180,10 +180,9 @@ fn deployments_that_a_log_names_have_their_own_times() {
     );
     let file = assumed(folder, "out");
     for (name, median) in [("eu", "80ms"), ("us", "800ms")] {
-        assert_eq!(
-            file["providers"][name]["ttft"]["empirical"]["quantiles"][3],
-            json!([0.5, median]),
-            "{name}"
-        );
+        let quantiles = file["providers"][name]["ttft"]["empirical"]["quantiles"]
+            .as_array()
+            .unwrap();
+        assert!(quantiles.contains(&json!([0.5, median])), "{name}: {quantiles:?}");
     }
 }

@@ -16,17 +16,20 @@
 //!
 //! Where a gateway limits each user, key or tenant, `users` and `tags` say how many there are and how much each asks, as in an
 //! experiment's `traffic`: `"users": { "count": 500 }`, `"tags": { "x-tenant": { "acme": 3, "globex": 1 } }`. `callers` are an experiment's
-//! `traffic.streams`, which a log makes ([`super::callers`]) and a person may: they take the place of `rate`, `users` and assumed tags.
+//! `traffic.streams`, which a log makes ([`super::callers`]) and a person may: they take the place of `rate`, `users` and assumed tags. A
+//! `rate` beside them that is not theirs together is refused.
 
 use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 
+use super::callers::{total, written};
 use super::prices::{dollars, last_name, listed};
 use crate::experiment::caveats::invented_price;
 use crate::experiment::model::BUILT_IN;
 use crate::form::diagnose::nearest;
 use crate::form::object;
+use crate::form::units::Rate;
 use crate::gateways::model::{Gateway, Group, Member};
 use crate::gateways::{Refused, printable};
 use crate::provider::pricing::listed::Table;
@@ -37,7 +40,7 @@ const FORMAT: &str = "simcap.assumptions/1";
 /// What is assumed.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Assumptions {
-    /// Requests in a time, as an experiment writes a rate.
+    /// Requests in a time, as an experiment writes a rate; beside callers that of all together.
     pub rate: String,
     /// The classes, by name, as an experiment has them.
     pub classes: Map<String, Value>,
@@ -204,6 +207,7 @@ impl Assumptions {
             return Err(Refused::whole(file, "must be an object of assumptions"));
         };
         let (before, mut because) = (self.clone(), Map::new());
+        let is_rate_given = given.contains_key("rate");
         if given.contains_key("callers") {
             // The callers are given: nothing of it is assumed beside that.
             self.users.clear();
@@ -241,6 +245,13 @@ impl Assumptions {
                 }
             }
         }
+        let of_all = total(&self.callers);
+        if is_rate_given && !self.callers.is_empty() {
+            self.rate_beside(of_all).map_err(|what| Refused::whole(file, what))?;
+        }
+        if let Some(of_all) = of_all {
+            self.rate = written(of_all);
+        }
         // A class that no caller sends has no requests.
         let of_callers = self
             .callers
@@ -263,7 +274,8 @@ impl Assumptions {
         changed.extend(tags.map(|(name, _)| format!("tags.{name}")));
         changed.extend((self.users != before.users && !self.users.is_empty()).then(|| "users".to_owned()));
         changed.extend((self.callers != before.callers).then(|| "callers".to_owned()));
-        changed.extend((self.rate != before.rate).then(|| "rate".to_owned()));
+        let of_callers = of_all.is_some() && self.callers != before.callers;
+        changed.extend((of_callers || self.rate != before.rate).then(|| "rate".to_owned()));
         changed.extend((self.response_cache != before.response_cache).then(|| "response_cache".to_owned()));
         changed.extend((self.classes != before.classes).then(|| "classes".to_owned()));
         for what in changed {
@@ -273,6 +285,19 @@ impl Assumptions {
             self.because.insert(what, said.unwrap_or_else(|| json!("given")));
         }
         Ok(self)
+    }
+
+    /// Why the rate cannot stand beside callers: it is not that of all together, to a hundredth, if that is known.
+    fn rate_beside(&self, of_all: Option<f64>) -> Result<(), String> {
+        let own: Option<Rate> = serde_json::from_value(json!(self.rate)).ok();
+        let together = match (own, of_all) {
+            (Some(own), Some(of_all)) if (own.per_second() - of_all).abs() <= 0.01 * of_all => return Ok(()),
+            (_, Some(of_all)) => format!(" ({} together)", written(of_all)),
+            (_, None) => String::new(),
+        };
+        Err(format!(
+            "`rate` is not used beside `callers`, which have rates of their own{together}: change those and take `rate` out, or take `callers` out"
+        ))
     }
 
     /// Takes away what is given of another model than the provider's, and tells of it.
@@ -325,6 +350,10 @@ impl Assumptions {
                 text[name] = Value::Object(of.clone());
             }
         }
+        // Beside callers it says nothing.
+        if let (false, Value::Object(of)) = (self.callers.is_empty(), &mut text) {
+            of.remove("rate");
+        }
         if !self.response_cache.is_empty() {
             text["response_cache"] = json!(self.response_cache);
         }
@@ -339,7 +368,10 @@ impl Assumptions {
 
     /// What is assumed, in a few words for the report.
     pub fn quoted(&self) -> String {
-        let mut parts = vec![format!("{} requests", self.rate)];
+        let mut parts = match self.callers.is_empty() || total(&self.callers).is_some() {
+            true => vec![format!("{} requests", self.rate)],
+            false => vec!["requests of callers, as they are given".to_owned()],
+        };
         for (what, why) in &self.because {
             if let Some(why) = why.as_str().filter(|why| why.starts_with("assumed") && what != "rate") {
                 parts.push(format!(

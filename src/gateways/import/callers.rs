@@ -12,7 +12,7 @@ use serde_json::{Map, Value, json};
 
 use super::Assumptions;
 use super::asked::{Asked, repeated};
-use super::usage::{is_same, lengths};
+use super::usage::{is_same, lengths, rate_of};
 use crate::form::object;
 use crate::form::units::Rate;
 use crate::gateways::model::{Gateway, Group};
@@ -50,10 +50,10 @@ pub fn learn(assumptions: &mut Assumptions, gateway: &Gateway, asked: &[Asked], 
         let what = "the configuration tells requests apart by what the log does not say: who asks is not taken from it";
         return vec![what.to_owned()];
     }
-    if names.is_empty() || last.at <= first.at {
+    let count = known().count();
+    if count < 2 || last.at <= first.at {
         return notes;
     }
-    let count = known().count();
     let rate = (count - 1) as f64 / (last.at - first.at);
     // What no row has tells no callers apart.
     let said: Vec<usize> = (0..identities.len())
@@ -112,11 +112,10 @@ pub fn learn(assumptions: &mut Assumptions, gateway: &Gateway, asked: &[Asked], 
         }
         streams.insert(caller.name.clone(), stream);
     }
-    if asked.iter().all(|request| request.model.is_none()) {
-        assumptions.rate = written(rate);
-        let why = format!("measured: {count} requests in {:.0} s", last.at - first.at);
-        assumptions.because.insert("rate".to_owned(), json!(why));
-    }
+    // That of all callers together.
+    assumptions.rate = written(rate);
+    let why = rate_of(count as u64, asked.len() as u64, last.at - first.at);
+    assumptions.because.insert("rate".to_owned(), json!(why));
     let is_all = callers.len() < 2 && said.is_empty() && names.len() == assumptions.classes.len();
     assumptions.classes = classes;
     assumptions.because.insert("classes".to_owned(), json!("measured"));
@@ -148,9 +147,20 @@ pub fn learn(assumptions: &mut Assumptions, gateway: &Gateway, asked: &[Asked], 
 }
 
 /// A rate as an experiment has it.
-fn written(a_second: f64) -> String {
+pub(super) fn written(a_second: f64) -> String {
     let digits = 1e4_f64.max(libm::pow(10.0, 3.0 - libm::floor(libm::log10(a_second))));
     format!("{}/s", (a_second * digits).round() / digits)
+}
+
+/// The requests a second of all these callers; nothing if there are none, or the rate of one is not said.
+pub(super) fn total(callers: &Map<String, Value>) -> Option<f64> {
+    let rate = |caller: &Value| {
+        let rate = caller.pointer("/arrivals/poisson/rate")?;
+        let rate: Rate = serde_json::from_value(rate.clone()).ok()?;
+        Some(rate.per_second())
+    };
+    let all: Vec<f64> = callers.values().map(rate).collect::<Option<_>>()?;
+    (!all.is_empty()).then(|| all.iter().sum())
 }
 
 /// A part of a rate; a text that is not a rate stays, to be refused where it is read.
@@ -439,14 +449,9 @@ mod tests {
         let class = |name: &str| &assumed.classes[name];
         assert_eq!(class("chat/search")["tags"], json!({ "team": "search" }));
         assert_eq!(class("small/support-team")["tags"], json!({ "team": "support team" }));
-        assert_eq!(
-            class("chat/search")["input"]["empirical"]["quantiles"][3],
-            json!([0.5, 100.0])
-        );
-        assert_eq!(
-            class("chat/support-team")["input"]["empirical"]["quantiles"][3],
-            json!([0.5, 900.0])
-        );
+        let input = |name: &str| class(name)["input"]["empirical"]["quantiles"].as_array().unwrap();
+        assert!(input("chat/search").contains(&json!([0.5, 100.0])));
+        assert!(input("chat/support-team").contains(&json!([0.5, 900.0])));
         let made = experiment(&gateway, &assumed, "x");
         assert_eq!(made["traffic"]["classes"]["small/support-team"]["asks"], "small");
         assembles(&made);
@@ -467,6 +472,46 @@ mod tests {
         assert_eq!(
             experiment(&gateway, &again, "x")["traffic"],
             experiment(&gateway, &assumed, "x")["traffic"]
+        );
+        assert_eq!(
+            (again.rate.as_str(), &again.because["rate"]),
+            ("2/s", &assumed.because["rate"])
+        );
+    }
+
+    #[test]
+    fn requests_of_strange_models_are_in_no_rate() {
+        let mut asked = requests();
+        for one in asked.iter_mut().skip(1).step_by(2) {
+            (one.group, one.model) = (Some("other".to_owned()), Some("other".to_owned()));
+        }
+        let (_, assumed, _) = learnt(LIMITED, &asked);
+        assert_eq!(assumed.rate, "1/s");
+        assert_eq!(
+            assumed.because["rate"],
+            "measured: 201 of the log's 401 requests in 200 s, the others are of models that the configuration does not have"
+        );
+        assert_eq!(total(&assumed.callers), Some(1.0));
+    }
+
+    #[test]
+    fn a_rate_beside_callers_is_refused_if_it_is_not_theirs() {
+        let (gateway, assumed, _) = learnt(LIMITED, &requests());
+        let read = |rate: Option<&str>| {
+            let mut text: Value = serde_json::from_str(&assumed.to_json()).unwrap();
+            assert!(text.get("rate").is_none());
+            if let Some(rate) = rate {
+                text["rate"] = json!(rate);
+            }
+            Assumptions::of(&gateway, &built_in_prices()).read("a.json", &text.to_string())
+        };
+        assert_eq!(read(None).unwrap().rate, "2/s");
+        // As files have it that an earlier import wrote.
+        assert_eq!(read(Some("2/s")).unwrap().rate, "2/s");
+        let refused = read(Some("5/s")).err().unwrap().to_string();
+        assert!(
+            refused.contains("`rate` is not used beside `callers`, which have rates of their own (2/s together)"),
+            "{refused}"
         );
     }
 

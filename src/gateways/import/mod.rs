@@ -8,12 +8,15 @@
 pub mod asked;
 pub mod assumptions;
 pub mod callers;
+mod dropped;
 mod experiment;
 mod prices;
+mod quantiles;
 pub mod usage;
 
 pub(in crate::gateways) use assumptions::MEDIANS;
 pub use assumptions::{Assumptions, Beside};
+pub use dropped::dropped;
 pub use experiment::experiment;
 pub use prices::built_in_prices;
 pub(in crate::gateways) use prices::price_of;

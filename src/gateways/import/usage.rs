@@ -1,13 +1,16 @@
 //! Assumptions from a team's own logs: rates, lengths, models, and how long each took.
 //!
 //! A target of a log is a member if their models have the same name; one without a slash, also after the member's last. Rates are those from the
-//! first request to the last, those that the response cache answered among them, whose share is taken by class; lengths and times are the empirical quantiles of what succeeded, from 20 requests on. Left out: quotas, and
-//! faults, which a model that `simcap fit` makes of the same log has.
+//! first request to the last, those that the response cache answered among them, whose share is taken by class; lengths and times are the
+//! empirical quantiles of what succeeded, from 20 requests on. Requests of models that the configuration does not have count for nothing. Left
+//! out: quotas, and faults, which a model that `simcap fit` makes of the same log has.
 
 use serde_json::{Map, Value, json};
 
 use super::Assumptions;
 use super::assumptions::{GUESSED, built_in};
+use super::callers::written;
+use super::quantiles::{self, ENOUGH};
 use crate::calibrate::log::{Log, Observation};
 use crate::experiment::caveats::invented_price;
 use crate::form::diagnose::nearest;
@@ -17,9 +20,6 @@ use crate::gateways::printable;
 use crate::gateways::show::some;
 use crate::report::format;
 use crate::words::Outcome;
-
-/// The fewest requests of which quantiles are taken.
-const ENOUGH: usize = 20;
 
 /// Puts what `log` tells over `assumptions`; what it told is returned, and what of the log has no place in the configuration.
 pub fn learn(assumptions: &mut Assumptions, gateway: &Gateway, log: &Log) -> Vec<String> {
@@ -72,12 +72,12 @@ pub fn learn(assumptions: &mut Assumptions, gateway: &Gateway, log: &Log) -> Vec
         let seconds = |x: f64| json!(format!("{}ms", (x * 1e4).round() / 10.0));
         let mut told = Map::new();
         if let (Some(ttft), Some(speed)) = (
-            quantiles(&mut ttft, seconds),
-            quantiles(&mut speed, |x| json!((x * 100.0).round() / 100.0)),
+            quantiles::law(&mut ttft, seconds),
+            quantiles::law(&mut speed, |x| json!((x * 100.0).round() / 100.0)),
         ) {
             told.insert("ttft".to_owned(), ttft);
             told.insert("tps".to_owned(), speed);
-        } else if let Some(whole) = quantiles(&mut whole, seconds) {
+        } else if let Some(whole) = quantiles::law(&mut whole, seconds) {
             told.insert("response".to_owned(), whole);
         }
         // A log names models: every member that has this one, and none that another of the log's names is nearer to.
@@ -131,13 +131,24 @@ pub fn learn(assumptions: &mut Assumptions, gateway: &Gateway, log: &Log) -> Vec
         }
     }
     let hits = hits(gateway, log, &mut notes);
-    let asked = times.len() as u64 + hits.iter().map(|(_, n)| n).sum::<u64>();
-    if last > first && times.len() > 1 {
-        // What the response cache answered was asked all the same.
-        let rate = (asked - 1) as f64 / (last - first);
-        let digits = 1e4_f64.max(libm::pow(10.0, 3.0 - libm::floor(libm::log10(rate))));
-        assumptions.rate = format!("{}/s", (rate * digits).round() / digits);
-        let why = format!("measured: {asked} requests in {:.0} s", last - first);
+    let has = |group: &Group, target: &String| {
+        group.name == *target || group.members.iter().any(|member| is_same(member, target))
+    };
+    let is_known: Vec<bool> = log
+        .targets
+        .iter()
+        .map(|target| gateway.groups.iter().any(|group| has(group, target)))
+        .collect();
+    let sent = log
+        .observations
+        .iter()
+        .filter(|o| o.unix.or(o.at).is_some() && is_known.get(usize::from(o.target)) == Some(&true));
+    // What the response cache answered was asked all the same.
+    let asked = sent.count() as u64 + hits.iter().map(|(_, n)| n).sum::<u64>();
+    if last > first && asked > 1 {
+        let all = times.len() as u64 + log.cache_hits.values().sum::<u64>();
+        assumptions.rate = written((asked - 1) as f64 / (last - first));
+        let why = rate_of(asked, all, last - first);
         assumptions.because.insert("rate".to_owned(), json!(why));
     }
     if !hits.is_empty() && gateway.cache.is_some() {
@@ -166,6 +177,16 @@ pub fn learn(assumptions: &mut Assumptions, gateway: &Gateway, log: &Log) -> Vec
         assumptions.because.insert("classes".to_owned(), json!("measured"));
     }
     notes
+}
+
+/// Where a rate is from: `known` of the `all` requests of a log are of models that the configuration has.
+pub(super) fn rate_of(known: u64, all: u64, seconds: f64) -> String {
+    match known == all {
+        true => format!("measured: {all} requests in {seconds:.0} s"),
+        false => format!(
+            "measured: {known} of the log's {all} requests in {seconds:.0} s, the others are of models that the configuration does not have"
+        ),
+    }
 }
 
 /// Why `log` cannot be of this gateway, if none of its models is one of the configuration's.
@@ -268,7 +289,7 @@ pub(super) fn lengths(tokens: impl Iterator<Item = (Option<u32>, Option<u32>)>) 
     let (input, output): (Vec<Option<u32>>, Vec<Option<u32>>) = tokens.unzip();
     let law = |all: Vec<Option<u32>>| {
         let mut all: Vec<f64> = all.into_iter().flatten().filter(|n| *n > 0).map(f64::from).collect();
-        quantiles(&mut all, |x| json!(x.round()))
+        quantiles::law(&mut all, |x| json!(x.round()))
     };
     let both = [("input", law(input)), ("output", law(output))];
     object(both.into_iter().filter_map(|(name, law)| Some((name.to_owned(), law?))))
@@ -292,15 +313,4 @@ fn nearness(member: &Member, target: &str) -> Option<u8> {
         price.is_some_and(ends),
     ];
     ways.iter().position(|is_it| *is_it).map(|way| 5 - way as u8)
-}
-
-/// The empirical law of `all`, if there are enough.
-fn quantiles(all: &mut [f64], write: impl Fn(f64) -> Value) -> Option<Value> {
-    if all.len() < ENOUGH {
-        return None;
-    }
-    all.sort_by(f64::total_cmp);
-    let at = |q: f64| all[((all.len() - 1) as f64 * q).round() as usize];
-    let points = [0.0, 0.1, 0.25, 0.5, 0.75, 0.9, 0.99, 1.0].map(|q| json!([q, write(at(q))]));
-    Some(json!({ "empirical": { "quantiles": points } }))
 }

@@ -11,7 +11,7 @@ use crate::experiment::load::{Loaded, from_text};
 use crate::experiment::settings::Setting;
 use crate::form::diagnose::printable;
 use crate::gateways::import::asked::{Asked, asked};
-use crate::gateways::import::{Assumptions, Beside, assumptions, built_in_prices, callers, experiment, usage};
+use crate::gateways::import::{Assumptions, Beside, assumptions, built_in_prices, callers, dropped, experiment, usage};
 use crate::gateways::ledger::Verdict;
 use crate::gateways::source::Config;
 use crate::gateways::{self, Gateway, show, source};
@@ -198,6 +198,10 @@ fn made(config: &Config, gateway: &Gateway, assumed: &Assumptions, name: &str) -
     let unpriced = assumed.unpriced();
     if !unpriced.is_empty() {
         of["imported"]["unpriced"] = serde_json::json!(unpriced);
+    }
+    let dropped = dropped(gateway);
+    if !dropped.is_empty() {
+        of["imported"]["not_modelled"] = serde_json::json!(dropped);
     }
     format!("{of:#}\n")
 }

@@ -114,6 +114,9 @@ pub struct Imported {
     /// The providers whose prices neither the configuration nor a table says, so that an invented price stands for them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub unpriced: Vec<String>,
+    /// The keys of the configuration that bound requests and that the experiment does not have. They are told beside its figures.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub not_modelled: Vec<String>,
 }
 
 /// The currency that bills are in. Prices and amounts in the file stay in dollars, and are turned into it.

@@ -129,6 +129,17 @@ const CRITERIA: &[(&str, &[&str])] = &[
 /// How long ai-semantic-cache keeps an answer unless it is told, in seconds.
 const CACHE_TTL: f64 = 300.0;
 
+/// Plugins that refuse, bound or answer requests before a proxy has them, and that are not read.
+const BOUNDING: &[&str] = &[
+    "rate-limiting",
+    "rate-limiting-advanced",
+    "response-ratelimiting",
+    "service-protection",
+    "request-termination",
+    "proxy-cache",
+    "proxy-cache-advanced",
+];
+
 /// Routes that are simulated.
 const TEXT: &[&str] = &["llm/v1/chat", "llm/v1/completions", "llm/v1/responses"];
 
@@ -242,6 +253,9 @@ pub(super) fn read(config: &Config) -> Gateway {
         .iter()
         .map(|(path, verdict, how)| (path.as_str(), *verdict, *how))
         .collect();
+    let mut ledger = ledger::of(root, &table);
+    bounded(&places, &mut ledger, &mut warnings);
+    warning::sort(&mut warnings);
     Gateway {
         product: &PRODUCT,
         version: "ai-proxy-advanced 3.15".to_owned(),
@@ -259,8 +273,31 @@ pub(super) fn read(config: &Config) -> Gateway {
         replicas: 1,
         warnings,
         limits: of_all_said,
-        ledger: ledger::of(root, &table),
+        ledger,
         left_out,
+    }
+}
+
+/// Warns of plugins that bound or answer requests before any proxy has them, and says it of their keys.
+fn bounded(places: &Places<'_>, ledger: &mut [ledger::Row], warnings: &mut Vec<Warning>) {
+    for plugin in places.all(BOUNDING) {
+        let name = plugin.text_of("name").unwrap_or("plugin");
+        warnings.push(Warning::new("plugin-is-not-simulated", name, Some(plugin.at)));
+        let config = plugin.get("config").map_or(&[][..], Node::entries);
+        let mut first = true;
+        for entry in config {
+            let end = format!("config.{}", ledger::step(&entry.key));
+            let is_own = |row: &&mut ledger::Row| {
+                row.at == entry.at && row.verdict == N && row.how.is_empty() && row.shape.ends_with(&end)
+            };
+            if let Some(row) = ledger.iter_mut().find(is_own) {
+                row.how = match first {
+                    true => format!("the plugin {name} bounds requests"),
+                    false => "as the plugin has it".to_owned(),
+                };
+                first = false;
+            }
+        }
     }
 }
 

@@ -58,6 +58,17 @@ pub struct Row {
     pub mark: u64,
 }
 
+impl Row {
+    /// Whether it would change an experiment and is not in it: what is not modelled, or only explained.
+    pub fn is_dropped(&self) -> bool {
+        match self.verdict {
+            Verdict::NotModelled => true,
+            Verdict::Approximated => self.how.trim_start_matches("only ").starts_with("in what is explained"),
+            Verdict::Modelled | Verdict::Ignored | Verdict::NoEffect => false,
+        }
+    }
+}
+
 /// The verdict of the table `keys` on a key of this shape, if a row names it.
 pub fn verdict(shape: &str, keys: &[Key<'_>]) -> Option<Verdict> {
     let row = keys.iter().find(|(pattern, ..)| fits(pattern, shape));

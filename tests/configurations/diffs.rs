@@ -229,6 +229,31 @@ fn what_only_one_of_the_two_has_may_stand_in_the_assumptions() {
     );
 }
 
+/// A retry policy of one group is in what is explained alone: the figures are the same, and that must not read as if nothing had changed.
+#[test]
+fn a_key_that_the_experiment_leaves_out_is_told_when_it_changes() {
+    let with = |n: u64| {
+        let policy = format!("router_settings: {{model_group_retry_policy: {{a: {{RateLimitErrorRetries: {n}}}}}}}\n");
+        of(&(LONE.to_owned() + &policy))
+    };
+    let (old, new) = (with(4), with(0));
+    let found = diff(&old, &new, &built_in_prices()).unwrap();
+    let style = simcap::report::terminal::Style {
+        width: 300,
+        colour: false,
+    };
+    let said = simcap::gateways::diff::text(&found, None, &style);
+    assert!(said.contains("No setting that is simulated changed."), "{said}");
+    let line = "Changed and not simulated\n  router_settings.model_group_retry_policy changed (gateway.yaml:";
+    assert!(said.contains(line), "{said}");
+    let json: Value = serde_json::from_str(&simcap::gateways::diff::json(&found, None)).unwrap();
+    assert_eq!(
+        json["not_simulated"][0]["key"],
+        "router_settings.model_group_retry_policy"
+    );
+    assert_eq!(json["approximated"], serde_json::json!([]));
+}
+
 #[test]
 fn a_difference_on_one_screen() {
     let new = PAIR

@@ -2,7 +2,7 @@
 //!
 //! Only what is true of this experiment is said, and only what would change the figures if it were otherwise: providers without a law
 //! of load, models that were never held against measurements, arrivals that are a recording, and quality that is drawn without regard
-//! to the request, where the experiment's `quality` says nothing else, and embeddings that no bill has. What a part leaves out by itself is in its page of the manual.
+//! to the request, where the experiment's `quality` says nothing else, embeddings that no bill has, and settings that an import left out. What a part leaves out by itself is in its page of the manual.
 
 use crate::client::response_cache::Mode;
 use crate::engine::scenario::{Deployment, Scenario};
@@ -11,6 +11,9 @@ use crate::words::{ModelNote, Standing, UNRATED};
 
 /// Names that are told one by one.
 const NAMED: usize = 4;
+
+/// Settings of a configuration that are told one by one.
+const SETTINGS: usize = 3;
 
 /// What is not modelled in the experiment that `loaded` is, on this `fleet`, with these models, under the policies of `scenarios`.
 pub(super) fn assumptions(
@@ -57,10 +60,22 @@ pub(super) fn assumptions(
         .flat_map(|scenario| &scenario.client.response_caches.of);
     let embeddings = (caches.any(|cache| cache.mode == Mode::Semantic))
         .then(|| "price of looking up by meaning: the embeddings of the response cache are not billed".to_owned());
-    [load, published, fitted, replayed, quality, embeddings]
+    let imported = loaded.experiment.imported.as_ref();
+    let dropped = imported.and_then(|imported| settings(&imported.not_modelled));
+    [dropped, load, published, fitted, replayed, quality, embeddings]
         .into_iter()
         .flatten()
         .collect()
+}
+
+/// The settings of the configuration that an import left out, some by name; nothing where there are none.
+fn settings(dropped: &[String]) -> Option<String> {
+    let more = match dropped.len().saturating_sub(SETTINGS) {
+        0 => String::new(),
+        n => format!(" and {n} more"),
+    };
+    let told: Vec<&str> = dropped.iter().take(SETTINGS).map(String::as_str).collect();
+    (!told.is_empty()).then(|| format!("settings of the configuration: {}{more}", told.join(", ")))
 }
 
 /// Some of `all` things by name, or all of them in a word.
@@ -114,6 +129,14 @@ mod tests {
     "#);
         let loaded = said(&format!(r#""a": {{ {bare}, {slots} }}"#));
         assert!(!loaded.contains("load at"), "{loaded}");
+    }
+
+    #[test]
+    fn settings_that_an_import_left_out_are_told() {
+        assert_eq!(settings(&[]), None);
+        let four = ["a", "b", "c", "d"].map(str::to_owned);
+        let told = settings(&four).unwrap();
+        assert_eq!(told, "settings of the configuration: a, b, c and 1 more");
     }
 
     #[test]

@@ -41,7 +41,7 @@ pub struct Diff<'a> {
     pub changes: Vec<Change>,
     /// What happens otherwise when something fails.
     pub cases: Vec<CaseChange>,
-    /// The keys that changed and are not simulated.
+    /// The keys that changed and are not simulated, or not as they stand.
     pub keys: Vec<KeyChange>,
     /// The warnings that only the one after has, worst first.
     pub raised: Vec<&'a Warning>,
@@ -75,13 +75,20 @@ pub struct CaseChange {
     pub new: Case,
 }
 
-/// A key that changed and is not simulated.
+/// A key that changed and is not simulated, or not as it stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KeyChange {
     /// Whether it is a row of the one after: else the key is gone.
     pub is_new: bool,
     /// The key with its verdict and place.
     pub row: Row,
+}
+
+impl KeyChange {
+    /// Whether something near to it is simulated.
+    pub fn is_approximated(&self) -> bool {
+        self.row.verdict == Verdict::Approximated && !self.row.is_dropped()
+    }
 }
 
 impl Diff<'_> {
@@ -402,11 +409,11 @@ fn cases(old: &Gateway, new: &Gateway) -> Vec<CaseChange> {
     found
 }
 
-/// The keys whose value changed, came or went, and that are not simulated.
+/// The keys whose value changed, came or went, and that are not simulated or not as they stand.
 fn keys(old: &Gateway, new: &Gateway) -> Vec<KeyChange> {
     let is_told = |row: &&Row| match row.verdict {
-        Verdict::NotModelled | Verdict::NoEffect => true,
-        Verdict::Modelled | Verdict::Approximated | Verdict::Ignored => false,
+        Verdict::NotModelled | Verdict::NoEffect | Verdict::Approximated => true,
+        Verdict::Modelled | Verdict::Ignored => false,
     };
     let same = |a: &Row, b: &Row| (&a.shape, a.mark) == (&b.shape, b.mark);
     let rows = |of: &Gateway, other: &Gateway, is_new: bool| -> Vec<KeyChange> {

@@ -55,6 +55,7 @@ fn caution(diff: &Diff<'_>) -> Option<String> {
 /// What is said where no setting is told of.
 fn unchanged(diff: &Diff<'_>) -> &'static str {
     match diff.is_of_one_product() {
+        true if !diff.keys.is_empty() => "No setting that is simulated changed.",
         true => "No setting changed.",
         false => "Nothing that both can say differs.",
     }
@@ -100,6 +101,12 @@ fn warning(gateway: &Gateway, warning: &Warning) -> [String; 4] {
         subject,
         format!("{}{detail}. Remedy: {}.", warning.kind.means, warning.kind.remedy),
     ]
+}
+
+/// Keys that changed under what is said of them: those that are not simulated, and those that something near stands for.
+fn keys<'a>(diff: &'a Diff<'_>) -> [(&'static str, Vec<&'a KeyChange>); 2] {
+    let (near, not): (Vec<_>, Vec<_>) = diff.keys.iter().partition(|change| change.is_approximated());
+    [("Changed and not simulated", not), ("Changed and approximated", near)]
 }
 
 /// A key that is not simulated: `router_settings.plugins is new in line 7: code of one's own`.

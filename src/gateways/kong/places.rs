@@ -126,6 +126,13 @@ impl<'a> Places<'a> {
         all.find(|plugin| plugin.text_of("name") == Some(name))
     }
 
+    /// The plugins of these names, wherever they are.
+    pub(super) fn all(&self, names: &[&str]) -> Vec<&'a Node> {
+        let all = self.plugins.iter().map(|of| of.plugin);
+        all.filter(|plugin| plugin.text_of("name").is_some_and(|name| names.contains(&name)))
+            .collect()
+    }
+
     /// The number of the plugin of one of these names that holds for a way in, the nearest.
     fn nearest(&self, way: &Way<'_>, names: &[&str]) -> Option<usize> {
         let rank = |of: &Scoped<'_>| match (of.route, of.service) {

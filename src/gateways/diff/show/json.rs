@@ -2,8 +2,8 @@
 
 use serde_json::{Value, json};
 
-use super::super::{Diff, Simulated};
-use super::{cautions, judged, meets, place};
+use super::super::{Diff, KeyChange, Simulated};
+use super::{cautions, judged, keys, meets, place};
 use crate::gateways::Gateway;
 use crate::gateways::model::Case;
 use crate::gateways::warning::Warning;
@@ -19,6 +19,15 @@ pub fn json(diff: &Diff<'_>, simulated: Option<&Simulated>) -> String {
         };
         list.iter().map(one).collect()
     };
+    let [not_simulated, approximated] = keys(diff).map(|(_, changes)| -> Vec<Value> {
+        let one = |change: &KeyChange| {
+            json!({
+                "key": change.row.path, "gone": !change.is_new, "verdict": change.row.verdict.words(), "how": change.row.how,
+                "at": place(if change.is_new { diff.new } else { diff.old }, Some(change.row.at)),
+            })
+        };
+        changes.into_iter().map(one).collect()
+    });
     let case = |case: &Case| json!({ "attempts": case.attempts, "seconds": [case.seconds.0, case.seconds.1], "then": case.then });
     let mut of = json!({
         "format": "simcap.diff/1",
@@ -31,10 +40,8 @@ pub fn json(diff: &Diff<'_>, simulated: Option<&Simulated>) -> String {
         "when": diff.cases.iter().map(|change| json!({
             "group": change.group, "when": change.when, "old": case(&change.old), "new": case(&change.new),
         })).collect::<Vec<_>>(),
-        "not_simulated": diff.keys.iter().map(|change| json!({
-            "key": change.row.path, "gone": !change.is_new, "verdict": change.row.verdict.words(), "how": change.row.how,
-            "at": place(if change.is_new { diff.new } else { diff.old }, Some(change.row.at)),
-        })).collect::<Vec<_>>(),
+        "not_simulated": not_simulated,
+        "approximated": approximated,
         "warnings": { "new": warnings(diff.new, &diff.raised), "gone": warnings(diff.old, &diff.gone) },
     });
     if let Some(simulated) = simulated {

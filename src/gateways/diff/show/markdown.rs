@@ -2,8 +2,8 @@
 
 use super::super::{Diff, Simulated};
 use super::{
-    case, caution, cautions, difference, differs_after, figure, how, judged, key, meets, products, setting, title,
-    unchanged, warning,
+    case, caution, cautions, difference, differs_after, figure, how, judged, key, keys, meets, products, setting,
+    title, unchanged, warning,
 };
 use crate::report::Judged;
 use crate::report::text::clean;
@@ -54,9 +54,11 @@ pub fn markdown(diff: &Diff<'_>, simulated: Option<&Simulated>) -> String {
         });
         out += &folded("When something fails", &table(&["when", "before", "after"], rows));
     }
-    let keys: Vec<String> = diff.keys.iter().map(|change| key(diff, change)).collect();
-    if !keys.is_empty() {
-        out += &folded(&format!("Changed and not simulated: {}", keys.len()), &list(&keys));
+    for (title, changes) in keys(diff) {
+        let told: Vec<String> = changes.into_iter().map(|change| key(diff, change)).collect();
+        if !told.is_empty() {
+            out += &folded(&format!("{title}: {}", told.len()), &list(&told));
+        }
     }
     let gone: Vec<String> = diff
         .gone

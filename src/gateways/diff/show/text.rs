@@ -2,8 +2,8 @@
 
 use super::super::{Diff, Simulated};
 use super::{
-    case, caution, cautions, difference, differs_after, figure, how, judged, key, meets, products, setting, title,
-    unchanged, warning,
+    case, caution, cautions, difference, differs_after, figure, how, judged, key, keys, meets, products, setting,
+    title, unchanged, warning,
 };
 use crate::report::Judged;
 use crate::report::table::{Cell, Table, Tone};
@@ -32,9 +32,11 @@ pub fn text(diff: &Diff<'_>, simulated: Option<&Simulated>, style: &Style) -> St
             out += &paragraph("  ", &format!("{name} {} → {}", change.old, change.new), style.width);
         }
     }
-    if !diff.keys.is_empty() {
-        heading(&mut out, "Changed and not simulated");
-        for change in &diff.keys {
+    for (title, changes) in keys(diff) {
+        if !changes.is_empty() {
+            heading(&mut out, title);
+        }
+        for change in changes {
             out += &paragraph("  ", &key(diff, change), style.width);
         }
     }

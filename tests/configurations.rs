@@ -208,12 +208,40 @@ fn logs_of_use_take_the_place_of_assumptions() {
         (&Value::from(100), &Value::from(300))
     );
     for name in ["west", "north", "small"] {
-        let median = &assumed.providers[name]["ttft"]["empirical"]["quantiles"][3];
-        assert_eq!(median, &serde_json::json!([0.5, "400ms"]), "{name}");
+        let ttft = &assumed.providers[name]["ttft"]["empirical"]["quantiles"];
+        let median = serde_json::json!([0.5, "400ms"]);
+        assert!(ttft.as_array().unwrap().contains(&median), "{name}: {ttft}");
     }
     assert_eq!(
         assumed.because["providers.direct"],
         "assumed: latency of the built-in model gpt-4.1"
+    );
+}
+
+/// Of 401 requests in 400 s every second one is of a model that the configuration does not have.
+#[test]
+fn a_rate_is_that_of_the_requests_that_the_configuration_answers() {
+    let row = |n: u64| {
+        let at = |s: u64| format!("2026-01-05T00:{:02}:{:02}Z", s / 60, s % 60);
+        serde_json::json!({
+            "request_id": n.to_string(), "model": if n.is_multiple_of(2) { "gpt-4.1" } else { "other" }, "status": "success",
+            "cache_hit": "False", "metadata": {}, "startTime": at(n), "completionStartTime": at(n + 1), "endTime": at(n + 2),
+            "prompt_tokens": 500, "completion_tokens": 100, "total_tokens": 600,
+        })
+    };
+    let rows: Vec<Value> = (0..401).map(row).collect();
+    let log = simcap::calibrate::logs::read("log.json", Value::from(rows).to_string().as_bytes()).unwrap();
+    let gateway = of(LONE);
+    let mut assumed = gateways::import::Assumptions::of(&gateway, &gateways::import::built_in_prices());
+    let notes = gateways::import::usage::learn(&mut assumed, &gateway, &log);
+    assert_eq!(
+        notes,
+        ["other: 200 requests of a model that the configuration does not have"]
+    );
+    assert_eq!(assumed.rate, "0.5/s");
+    assert_eq!(
+        assumed.because["rate"],
+        "measured: 201 of the log's 401 requests in 400 s, the others are of models that the configuration does not have"
     );
 }
 
@@ -632,6 +660,22 @@ fn a_configuration_comes_by_standard_input_and_without_groups_it_is_refused() {
     let out = explain("model_list: hello\n");
     assert_eq!(out.status.code(), Some(2));
     assert!(String::from_utf8_lossy(&out.stderr).contains("has no group"));
+}
+
+/// What the configuration bounds and no experiment has stands beside the figures, and a plugin of Kong that limits is warned of.
+#[test]
+fn limits_that_are_not_simulated_are_said_by_run_and_explain() {
+    let folder = tempfile::tempdir().unwrap();
+    let kong = "_format_version: '3.0'\nplugins:\n- name: ai-proxy\n  config: {route_type: llm/v1/chat, model: {provider: openai, name: gpt-4.1}}\n\
+        - name: rate-limiting\n  config: {minute: 5, policy: local}\n";
+    assert!(warnings(&of(kong)).contains(&"plugin-is-not-simulated: rate-limiting".to_owned()));
+    std::fs::write(folder.path().join("kong.yaml"), kong).unwrap();
+    std::fs::write(folder.path().join("with.json"), r#"{ "plan": { "duration": "2m" } }"#).unwrap();
+    let arguments = ["run", "kong.yaml", "--with", "with.json", "--replications", "2"];
+    let output = simcap(folder.path(), &arguments);
+    let said = String::from_utf8(output.stdout).unwrap();
+    let told = "not modelled: settings of the configuration: `config.minute` (line 6:";
+    assert!(said.contains(told), "{said}");
 }
 
 #[test]

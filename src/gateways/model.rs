@@ -92,6 +92,26 @@ pub struct Group {
     pub settings: Map<String, Value>,
 }
 
+impl Group {
+    /// The cases that tell of a whole request: those that add up the chain, where there are any.
+    pub fn whole_cases(&self) -> impl Iterator<Item = &Case> {
+        let is_chain = self.cases.iter().any(|case| case.is_of_chain);
+        self.cases.iter().filter(move |case| case.is_of_chain == is_chain)
+    }
+
+    /// The case in which attempts hang that lasts longest: of equals the last, in which more fails.
+    pub fn hanging(&self) -> Option<&Case> {
+        self.whole_cases()
+            .filter(|case| case.is_hanging())
+            .max_by(|a, b| a.seconds.1.total_cmp(&b.seconds.1))
+    }
+
+    /// The attempts of a request of which every one hangs.
+    pub fn hanging_attempts(&self) -> u64 {
+        self.hanging().map_or(self.worst_attempts, |case| case.attempts)
+    }
+}
+
 /// A provider behind a group.
 #[derive(Clone, Debug, Default)]
 pub struct Member {
@@ -151,6 +171,11 @@ impl Case {
             seconds,
             then: then.into(),
         }
+    }
+
+    /// Whether what fails hangs.
+    pub fn is_hanging(&self) -> bool {
+        self.when.ends_with("hang") || self.when.ends_with("hangs")
     }
 
     /// This case as one that adds up what happens in all groups of the chain.

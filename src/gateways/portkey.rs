@@ -296,6 +296,14 @@ impl Reading {
             above.under(node)
         };
         self.cache(node);
+        if let Some(entry) = node.entry("cb_config") {
+            let subject = match path {
+                "" => "cb_config".to_owned(),
+                path => format!("{path}.cb_config"),
+            };
+            let warning = Warning::new("wrong-section", subject, Some(entry.at));
+            self.warnings.push(warning.saying("`strategy` has it"));
+        }
         if node.get("targets").is_some() || node.get("strategy").is_some() {
             return self.strategy(node, path, &rules);
         }
@@ -323,6 +331,12 @@ impl Reading {
                 path => format!("{path}.{own}"),
             };
             let weight = item.number_of("weight").unwrap_or(1.0);
+            if let Some(entry) = item.entry("weight")
+                && mode == "loadbalance"
+                && weight <= 0.0
+            {
+                self.warn("weight-0", &inner, entry.at);
+            }
             let outside = self.below_fallback;
             self.below_fallback |= mode == "fallback" && number + 1 < items.len();
             if let Some(place) = self.place(item, &inner, rules) {

@@ -25,6 +25,8 @@ pub(super) enum Unknown {
     Skipped,
     /// The gateway refuses the file. Only a key that is near a known one is told of, since a version that is not known here may have others.
     Refused,
+    /// The same, where a section may have further keys too: one that is near a known one is none of them.
+    RefusedAnywhere,
     /// The gateway refuses the file, and the table is held against its source.
     RefusedBySource,
 }
@@ -49,7 +51,7 @@ pub(super) struct Spelling {
 }
 
 /// What is said of a key that no table has.
-const NOT_KNOWN: &str = "a key that is not known here";
+pub(super) const NOT_KNOWN: &str = "a key that is not known here";
 
 /// Letters below which a near key is chance.
 const SHORTEST: usize = 4;
@@ -161,12 +163,12 @@ impl Looking<'_> {
                         let key = (self.reader.values.1)(&entry.key);
                         if !known.contains(&key.as_str()) && !is_note(&key) {
                             let near = nearest(&key, known, *is_whole);
-                            let is_refused = *is_whole
-                                && match self.reader.spelling.unknown {
-                                    Unknown::Skipped => false,
-                                    Unknown::Refused => near.is_some(),
-                                    Unknown::RefusedBySource => true,
-                                };
+                            let is_refused = match self.reader.spelling.unknown {
+                                Unknown::Skipped => false,
+                                Unknown::Refused => *is_whole && near.is_some(),
+                                Unknown::RefusedAnywhere => near.is_some(),
+                                Unknown::RefusedBySource => *is_whole,
+                            };
                             if near.is_some() || *is_whole {
                                 let (path, shape) = (path.clone(), shape.clone());
                                 found.push(Found {
@@ -246,9 +248,12 @@ fn nearest(key: &str, known: &[&'static str], is_whole: bool) -> Option<&'static
                 .map_or_else(|| text.trim_end_matches('s').to_owned(), |stem| format!("{stem}y"))
         };
         let theirs = known.to_lowercase();
+        // `retires` is one slip from `retries`, and three from `retry`.
+        let many = theirs.strip_suffix('y').map(|stem| format!("{stem}ies"));
+        let from = |theirs: &str| strsim::osa_distance(&lower, theirs);
         let distance = match plural(&lower) == plural(&theirs) {
             true => 0,
-            false => strsim::osa_distance(&lower, &theirs),
+            false => many.map_or(usize::MAX, |many| from(&many)).min(from(&theirs)),
         };
         (distance <= most && letters.min(known.chars().count()) >= SHORTEST).then_some((distance, *known))
     });

@@ -1,4 +1,4 @@
-//! What one request costs at worst: every attempt of it billed whole, as a provider may bill an answer that the caller no longer
+//! What one request costs at worst: every attempt that hangs billed whole, as a provider may bill an answer that the caller no longer
 //! waits for.
 
 use super::import::{MEDIANS, price_of};
@@ -10,7 +10,7 @@ use crate::provider::pricing::listed::Table;
 pub struct Cost {
     /// If the first attempt answers: at the cheapest and at the dearest of the group's own members.
     pub answered: (f64, f64),
-    /// If every attempt that may be made is made, each at the dearest member that it may reach, and each is billed whole.
+    /// If every attempt hangs that may, each at the dearest member that it may reach, and each is billed whole.
     pub worst: f64,
 }
 
@@ -36,16 +36,18 @@ pub fn cost(gateway: &Gateway, group: &Group, prices: &Table) -> Option<Cost> {
         .iter()
         .map(|group| of_groups(group).map(|(_, most)| most))
         .collect::<Option<_>>()?;
+    // Failures that are answered at once, like a 429, are not billed.
+    let total = group.hanging_attempts();
     // Where each group's own attempts add up to those of the request they are billed at its own price, and else at the highest.
     let own = |group: &&Group| {
-        let cases = group.cases.iter().filter(|case| !case.is_of_chain);
+        let cases = group.cases.iter().filter(|case| !case.is_of_chain && case.is_hanging());
         cases.map(|case| case.attempts).max().unwrap_or(0)
     };
     let attempts: Vec<u64> = reached.iter().map(own).collect();
-    let worst = if attempts.iter().sum::<u64>() == group.worst_attempts {
+    let worst = if attempts.iter().sum::<u64>() == total {
         attempts.iter().zip(&dearest).map(|(n, price)| *n as f64 * price).sum()
     } else {
-        group.worst_attempts as f64 * dearest.iter().copied().fold(0.0, f64::max)
+        total as f64 * dearest.iter().copied().fold(0.0, f64::max)
     };
     Some(Cost { answered, worst })
 }

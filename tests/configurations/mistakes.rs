@@ -199,3 +199,78 @@ fn values_that_a_product_does_not_know_are_told() {
     );
     assert!(told(bootstrap, "balancer-is-approximated").is_empty());
 }
+
+/// What is drawn by a weight of 0 never is, and a breaker stands in `strategy` alone.
+#[test]
+fn portkeys_target_without_a_weight_and_what_stands_elsewhere_are_told() {
+    let text = r#"{ "strategy": {"mode": "loadbalance"}, "retires": {"attempts": 5}, "targets": [
+        {"provider": "openai", "weight": 1, "override_params": {"model": "gpt-4.1"}},
+        {"provider": "anthropic", "weight": 0, "cb_config": {"failure_threshold": 3}, "override_params": {"model": "claude-sonnet-4-5"}} ] }"#;
+    assert_eq!(told(text, "weight-0"), ["1: "]);
+    assert_eq!(told(text, "misspelt"), ["retires: did you mean `retry`?"]);
+    assert_eq!(told(text, "wrong-section"), ["1.cb_config: `strategy` has it"]);
+    // A fallback asks every target, whatever its weight.
+    assert!(told(&text.replace("loadbalance", "fallback"), "weight-0").is_empty());
+}
+
+/// Envoy does not start with a field that its proto does not have; of a section whose fields are not all known here one that is near is told.
+#[test]
+fn envoy_refuses_what_is_misspelt_in_any_section() {
+    let text = "static_resources:\n  clusters:\n  - name: llm\n    lb_polcy: LEAST_REQUEST\n    outlier_detektion: {consecutive_5xx: 3}\n\
+        \x20   something_new: {}\n";
+    let expected = [
+        "static_resources.clusters[0].lb_polcy: did you mean `lb_policy`?",
+        "static_resources.clusters[0].outlier_detektion: did you mean `outlier_detection`?",
+    ];
+    let routed = format!(
+        "{text}  listeners:\n  - filter_chains:\n    - filters:\n      - typed_config:\n          route_config:\n            virtual_hosts:\n\
+        \x20           - routes: [{{match: {{prefix: /}}, route: {{cluster: llm}}}}]\n"
+    );
+    assert_eq!(told(&routed, "misspelt-and-refused"), expected);
+    assert!(told(&routed, "misspelt").is_empty());
+}
+
+/// Attempts, time and cost are those of rows of the table: a 429 takes no timeout and is not billed.
+#[test]
+fn the_worst_of_a_request_is_told_by_rows() {
+    let lone = "model_list:\n- {model_name: g, litellm_params: {model: openai/gpt-4.1}}\n\
+        router_settings: {timeout: 60, retry_policy: {TimeoutErrorRetries: 0, RateLimitErrorRetries: 9}}\n";
+    let said = show::markdown(&of(lone));
+    let worst =
+        "At worst: 10 attempts for one request of g in 63 s when it answers 429; 1 attempt in 60 s when it hangs.\n";
+    assert!(said.contains(worst), "{said}");
+    let chain = "model_list:\n- {model_name: a, litellm_params: {model: openai/gpt-4.1}}\n\
+        - {model_name: b, litellm_params: {model: openai/gpt-4.1-mini}}\n\
+        router_settings: {timeout: 10, num_retries: 1, retry_policy: {RateLimitErrorRetries: 4}, fallbacks: [{a: [b]}]}\n";
+    let said = show::markdown(&of(chain));
+    let (_, worst) = said.split_once("At worst: ").unwrap();
+    assert!(
+        worst.starts_with("10 attempts for one request of a (a → b) in "),
+        "{worst}"
+    );
+    let hanging = "; 4 attempts in 46 s when everything hangs; $0.0077 if each that hangs is billed";
+    assert!(worst.contains(hanging), "{worst}");
+}
+
+/// Held against the router: without a retry the next `order` answers all the same.
+#[test]
+fn the_next_order_is_asked_without_a_retry() {
+    let gateway = of(
+        "model_list:\n- {model_name: a, litellm_params: {model: openai/gpt-4.1, order: 1}}\n\
+        - {model_name: a, litellm_params: {model: azure/gpt-4.1, order: 2}}\nrouter_settings: {num_retries: 0}\n",
+    );
+    for when in [
+        "one answers 429",
+        "one answers 500",
+        "one hangs",
+        "a key is refused (401)",
+    ] {
+        let case = gateway.groups[0].cases.iter().find(|case| case.when == when).unwrap();
+        assert_eq!(case.attempts, 2, "{when}");
+        assert!(
+            case.then.starts_with("its next `order` is asked"),
+            "{when}: {}",
+            case.then
+        );
+    }
+}

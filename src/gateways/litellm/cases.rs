@@ -238,6 +238,7 @@ impl<'a> Alone<'a> {
                     format!(" {told}")
                 };
                 match self.retries(kind) {
+                    0 if self.levels > 1 => "its next `order` is asked, since there is no retry".to_owned(),
                     0 => format!("{next}{told}, since there is no retry"),
                     _ if self.levels > 1 => {
                         "chosen anew each time, itself too; if all tries meet it, its next `order` is asked".to_owned()
@@ -245,21 +246,28 @@ impl<'a> Alone<'a> {
                     _ => format!("chosen anew each time, itself too; if all tries meet it, {next}{told}"),
                 }
             };
+            // The next level of `order` is asked once its tries are used up.
+            let further = u64::from(self.levels > 1);
             let (tries, then) = match cooling {
                 // It cools at its first, so that the second try is another's.
                 Cooling::ByShare if self.retries(LIMITED) > 0 => (2, "another answers".to_owned()),
                 Cooling::ByShare | Cooling::Off | Cooling::Counted => {
-                    (self.retries(LIMITED) + 1, drawn(LIMITED, "429"))
+                    (self.retries(LIMITED) + 1 + further, drawn(LIMITED, "429"))
                 }
             };
             let then = format!("{then}; it is {limited_out}");
             cases.push(case("one answers 429", tries, (0.0, 0.0), then));
             let then = format!("{}; it is {left_out}", drawn(SERVER, "500"));
-            cases.push(case("one answers 500", self.retries(SERVER) + 1, (0.0, 0.0), then));
+            cases.push(case(
+                "one answers 500",
+                self.retries(SERVER) + 1 + further,
+                (0.0, 0.0),
+                then,
+            ));
             let tries = self.retries(TIMED_OUT) + 1;
             let then = format!("{}; it is {}", drawn(TIMED_OUT, "a timeout"), out(TIMED_OUT));
             let seconds = (self.timeout, self.timeout * tries as f64);
-            cases.push(case("one hangs", tries, seconds, then));
+            cases.push(case("one hangs", tries + further, seconds, then));
         }
         let all = |one, many| if self.members > 1 { many } else { one };
         let limited = self.whole(LIMITED);
@@ -300,12 +308,21 @@ impl<'a> Alone<'a> {
             (least * levels, most * levels),
             then,
         ));
+        let next = match self.levels {
+            0 | 1 => next,
+            _ => format!("its next `order` is asked; if that refuses too, {next}"),
+        };
         let then = match cooling {
-            Cooling::Off => next.clone(),
+            Cooling::Off => next,
             Cooling::ByShare => format!("{next}; left out at once for {lasts}"),
             Cooling::Counted => format!("{next}; {}", out(REFUSED)),
         };
-        let (attempts, sleeps) = self.walk(REFUSED);
+        let (attempts, sleeps) = self.whole(REFUSED);
+        // Levels share what cools.
+        let attempts = match (self.granted(REFUSED), self.until_all_cool(REFUSED)) {
+            (None, Some(until)) => attempts.min(until),
+            (Some(_), _) | (None, None) => attempts,
+        };
         cases.push(case("a key is refused (401)", attempts, sleeps, then));
         cases
     }

@@ -307,9 +307,12 @@ pub(super) fn of_groups(reading: &Reading<'_>, groups: &[Group], warnings: &mut 
         .collect();
     if let Some(worst) = slow.iter().max_by(|a, b| a.worst_seconds.total_cmp(&b.worst_seconds)) {
         let names: Vec<&str> = slow.iter().map(|group| group.name.as_str()).collect();
+        let hanging = match worst.hanging_attempts() {
+            1 => "1 attempt that hangs takes".to_owned(),
+            n => format!("{n} attempts that hang take"),
+        };
         let what = format!(
-            "{} attempts that hang take {} at {}; OpenAI's libraries wait {} by default{}",
-            worst.worst_attempts,
+            "{hanging} {} at {}; OpenAI's libraries wait {} by default{}",
             span(worst.worst_seconds),
             worst.name,
             span(CALLER),

@@ -89,15 +89,6 @@ fn bound(limit: &Limit) -> String {
 /// The time of a case: "at once", "3.5 s to 5.8 s".
 pub(super) fn time(case: &Case) -> String {
     let (least, most) = case.seconds;
-    // Of a second or two hundredths are shown, of minutes whole seconds.
-    let rounded = |s: f64| {
-        let digits = match s {
-            s if s < 2.0 => 100.0,
-            s if s < 120.0 => 10.0,
-            _ => 1.0,
-        };
-        span((s * digits).round() / digits)
-    };
     if !most.is_finite() {
         return "without end".to_owned();
     }
@@ -109,54 +100,100 @@ pub(super) fn time(case: &Case) -> String {
     }
 }
 
-/// The group whose one request makes the most attempts: how many, how long they take and what they cost.
+/// A time as cases have it: of a second or two hundredths are shown, of minutes whole seconds.
+fn rounded(s: f64) -> String {
+    let digits = match s {
+        s if s < 2.0 => 100.0,
+        s if s < 120.0 => 10.0,
+        _ => 1.0,
+    };
+    span((s * digits).round() / digits)
+}
+
+/// The group whose one request makes the most attempts: the cases of the most attempts, of the longest time and of attempts that hang, and
+/// what the latter cost.
 fn worst(gateway: &Gateway) -> Option<String> {
     // Of equals the first.
     let worst = gateway.groups.iter().rev().max_by_key(|group| group.worst_attempts)?;
-    let long = match worst.worst_seconds.is_finite() {
-        true => span(worst.worst_seconds.round()),
-        false => "no end".to_owned(),
+    if worst.worst_attempts == 0 {
+        return None;
+    }
+    let of = if worst.chain.len() > 1 {
+        format!(" for one request of {} ({})", worst.name, worst.chain.join(" → "))
+    } else {
+        format!(" for one request of {}", worst.name)
     };
-    (worst.worst_attempts > 0).then(|| {
-        format!(
-            "{} attempt{} for one request of {}{}; {long} if every one hangs until its timeout{}",
-            worst.worst_attempts,
-            if worst.worst_attempts == 1 { "" } else { "s" },
-            worst.name,
-            if worst.chain.len() > 1 {
-                format!(" ({})", worst.chain.join(" → "))
-            } else {
-                String::new()
-            },
-            costs(gateway, worst),
-        )
-    })
+    let attempts = |n: u64| format!("{n} attempt{}", if n == 1 { "" } else { "s" });
+    let by_time = |a: &&Case, b: &&Case| a.seconds.1.total_cmp(&b.seconds.1);
+    // Of equals the last, in which more fails.
+    let most = worst
+        .whole_cases()
+        .max_by(|a, b| a.attempts.cmp(&b.attempts).then_with(|| by_time(a, b)));
+    let mut rows: Vec<&Case> = Vec::new();
+    let longest = worst
+        .whole_cases()
+        .max_by(|a, b| by_time(a, b).then(a.attempts.cmp(&b.attempts)));
+    for row in [most, longest, worst.hanging()].into_iter().flatten() {
+        if !rows.contains(&row) {
+            rows.push(row);
+        }
+    }
+    if rows.is_empty() {
+        let long = match worst.worst_seconds.is_finite() {
+            true => rounded(worst.worst_seconds),
+            false => "no end".to_owned(),
+        };
+        let most = attempts(worst.worst_attempts);
+        return Some(format!("{most}{of}; {long} if every one hangs until its timeout"));
+    }
+    let mut parts: Vec<String> = rows
+        .into_iter()
+        .enumerate()
+        .map(|(number, row)| {
+            let of = if number == 0 { of.as_str() } else { "" };
+            let branch = match row.branch.as_str() {
+                "" => String::new(),
+                branch => format!(" ({branch})"),
+            };
+            let is = if row.when.contains(" (400)") { "it is " } else { "" };
+            let (attempts, lasting) = (attempts(row.attempts), lasting(row));
+            format!("{attempts}{of} {lasting} when {is}{}{branch}", row.when)
+        })
+        .collect();
+    parts.extend(costs(gateway, worst));
+    Some(parts.join("; "))
 }
 
-/// What one request of `group` costs if every attempt is billed; nothing where one is the most, where prices are not known or nothing
-/// is billed by the token.
-fn costs(gateway: &Gateway, group: &Group) -> String {
-    let billed = match group.worst_attempts {
+/// How long a case lasts at most, as what follows its attempts.
+fn lasting(case: &Case) -> String {
+    match case.seconds.1 {
+        most if !most.is_finite() => "without end".to_owned(),
+        most if most <= 0.0 => "at once".to_owned(),
+        most => format!("in {}", rounded(most)),
+    }
+}
+
+/// What one request of `group` costs if every attempt that hangs is billed; nothing where one is the most, where prices are not known or
+/// nothing is billed by the token.
+fn costs(gateway: &Gateway, group: &Group) -> Option<String> {
+    let billed = match group.hanging_attempts() {
         0 | 1 => None,
         _ => cost(gateway, group, &built_in_prices()),
     };
-    let Some(Cost {
+    let Cost {
         answered: (least, most),
         worst,
-    }) = billed.filter(|cost| cost.worst > 0.0)
-    else {
-        return String::new();
-    };
+    } = billed.filter(|cost| cost.worst > 0.0)?;
     let dollars = |x| value(Unit::Dollars, x);
     let once = if least < most {
         format!("{} to {}", dollars(least), dollars(most))
     } else {
         dollars(most)
     };
-    format!(
-        "; {} if each of them is billed, for {once} where the first one answers ({} tokens in and {} out)",
+    Some(format!(
+        "{} if each that hangs is billed, for {once} where the first one answers ({} tokens in and {} out)",
         dollars(worst),
         MEDIANS.0,
         MEDIANS.1
-    )
+    ))
 }

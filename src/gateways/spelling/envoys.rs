@@ -141,7 +141,8 @@ pub(in crate::gateways) const ENVOY: Spelling = Spelling {
             "endpoint endpoint_name health_status metadata load_balancing_weight",
         ),
     ],
-    unknown: Unknown::Refused,
+    // A static bootstrap with a field that its proto does not have is refused, unless --allow-unknown-static-fields is given.
+    unknown: Unknown::RefusedAnywhere,
     is_other: |node, shape| {
         let kind = node
             .text_of("@type")

@@ -142,10 +142,11 @@ pub(super) fn read(config: &Config) -> Gateway {
         .iter()
         .max_by(|a: &&Group, b| a.worst_seconds.total_cmp(&b.worst_seconds));
     if let Some(worst) = slow.filter(|group| group.worst_seconds > 600.0) {
-        let what = format!(
-            "{} attempts that hang; OpenAI's libraries wait 10 min by default",
-            worst.worst_attempts
-        );
+        let hanging = match worst.hanging_attempts() {
+            1 => "1 attempt that hangs".to_owned(),
+            n => format!("{n} attempts that hang"),
+        };
+        let what = format!("{hanging}; OpenAI's libraries wait 10 min by default");
         let warning = Warning::new("timeout-longer-than-the-callers", &worst.name, Some(worst.at));
         reading.warnings.push(warning.saying(what));
     }

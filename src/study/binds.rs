@@ -3,7 +3,7 @@
 //! A limit does something only while it is reached: what counts is the share of time in which it is, and of those that are reached by less
 //! than a thousandth the share of them that is used. Limits that make requests wait or be refused come before what follows from them: a
 //! queue that is full, a breaker that opens. Where the objective that binds is on failures, and most of these are refusals for a quota, quotas come
-//! before what only makes requests wait: the time in which a quota refuses is less than that of a pool that is full and harms nobody.
+//! before what only makes requests wait: the time in which a quota refuses is less than that of a pool that is full.
 
 use crate::report::capacity::Limit;
 use crate::report::{BoundReport, Metric, PolicyReport, QuotaReport, Unit, format};

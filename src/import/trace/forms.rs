@@ -451,7 +451,7 @@ impl Columns {
                 Err(_) => FAILED.iter().any(|word| text.trim().eq_ignore_ascii_case(word)),
             }
         };
-        // What counts requests is no single one.
+        // A row that counts requests is not a single one.
         self.form.is_some_and(|form| form.zero_is_failure)
             || (self.requests.is_none() && self.ended.iter().any(says_it))
     }

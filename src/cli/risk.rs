@@ -91,9 +91,13 @@ impl Runs<'_> {
     ) -> Result<Option<(Seen, Option<Report>)>, Failure> {
         let loaded = (self.make)(settings)?;
         let mut each = Vec::new();
-        let wanted = self.metrics.clone();
+        let mut wanted = self.metrics.clone();
         let done = self.pool.install(|| {
             run_seen(&loaded, &self.options, &self.stop.control, &mut |plan, runs| {
+                // Of the first run it is not known yet which are looked at.
+                if wanted.is_empty() {
+                    wanted = plan.metrics.iter().map(|measure| measure.metric.clone()).collect();
+                }
                 let Ok(of) = singles(plan, runs, &wanted);
                 each = of;
             })
@@ -108,6 +112,14 @@ impl Runs<'_> {
                 if self.metrics.is_empty() {
                     self.metrics = metrics(&report, asked.0, asked.1);
                 }
+                let places: Vec<Option<usize>> = (self.metrics.iter())
+                    .map(|metric| wanted.iter().position(|known| known == metric))
+                    .collect();
+                let of_metrics = |of: &Vec<Vec<f64>>| {
+                    let one = |place: &Option<usize>| place.and_then(|place| of.get(place).cloned());
+                    places.iter().map(|place| one(place).unwrap_or_default()).collect()
+                };
+                let each = each.iter().map(of_metrics).collect();
                 let label = if values.is_empty() {
                     "the file's own values".to_owned()
                 } else {

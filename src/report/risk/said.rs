@@ -236,7 +236,7 @@ impl Risk {
             true => format!("One month of {leader} costs {low} whatever is drawn{over}."),
             false => format!(
                 "One month of {leader} costs {low} to {high} in eight of ten cases, inputs drawn anew{over}. {}",
-                match month.simulated > month.chance {
+                match month.simulated > month.chance.max(0.2 * (month.p90 - month.p10)) {
                     true => format!(
                         "That is wider than a month is: the mean at the file's own values is known to {} only; more --replications narrow it.",
                         format::plus_minus(unit, &centre.figures[metric])

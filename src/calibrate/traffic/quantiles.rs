@@ -2,9 +2,9 @@
 //!
 //! The i-th of n lengths in rising order stands at the share (i − ½)/n (Hazen's plotting position). Straight lines through all of these points
 //! have the mean of the lengths exactly, and each percentile within a rank. A table has some of the points: an even grid that is denser towards the long
-//! ones, and then, wherever the line between two neighbours is furthest from what lies between them, the point that is furthest from it, until
-//! the area between the lines and all points is below [`OFF`] of the mean. A few prompts of 100,000 tokens among many of 200 are so
-//! a jump, and not a slope that makes up long prompts between the two.
+//! ones, and then what [`knots`](stats::knots) adds, until the area between the lines and all points is below [`OFF`] of the mean.
+
+use crate::stats;
 
 /// The area between the lines and all points, as a share of the mean, that is small enough.
 const OFF: f64 = 0.002;
@@ -17,31 +17,12 @@ const BEYOND: f64 = 4.0;
 pub(super) fn knots(lengths: &[u32]) -> Vec<(f64, f64)> {
     let n = lengths.len();
     let at = |place: usize| f64::from(lengths.get(place).copied().unwrap_or(0));
-    let mut spans: Vec<Between> = grid(n)
-        .windows(2)
-        .map(|two| Between::of(lengths, two[0], two[1]))
-        .collect();
-    let sum: f64 = lengths.iter().map(|x| f64::from(*x)).sum();
-    loop {
-        let off: f64 = spans.iter().map(|span| span.area).sum();
-        let worst = spans
-            .iter()
-            .enumerate()
-            .filter(|(_, span)| span.furthest.is_some())
-            .max_by(|a, b| a.1.area.total_cmp(&b.1.area));
-        let Some((number, worst)) = worst.filter(|_| off > OFF * sum && spans.len() < MOST) else {
-            break;
-        };
-        let (from, until) = (worst.from, worst.until);
-        let middle = worst.furthest.unwrap_or(from);
-        let halves = [Between::of(lengths, from, middle), Between::of(lengths, middle, until)];
-        spans.splice(number..=number, halves);
-    }
+    let first: Vec<(f64, f64)> = grid(n).into_iter().map(|place| (place as f64, at(place))).collect();
+    let points = stats::knots::knots(lengths, &first, OFF, MOST);
     // To so many digits that neighbours of ten million lengths are told apart.
-    let share = |place: usize| ((place as f64 + 0.5) / n as f64 * 1e9).round() / 1e9;
-    let inner = spans.iter().map(|span| span.from).chain([n - 1]);
+    let share = |place: f64| ((place + 0.5) / n as f64 * 1e9).round() / 1e9;
     let mut knots = vec![(0.0, at(0))];
-    for (share, x) in inner.map(|place| (share(place), at(place))) {
+    for (share, x) in points.into_iter().map(|(place, x)| (share(place), x)) {
         if knots.last().is_some_and(|last: &(f64, f64)| share > last.0) && share < 1.0 {
             knots.push((share, x));
         }
@@ -62,37 +43,6 @@ fn grid(n: usize) -> Vec<usize> {
     let mut places: Vec<usize> = std::iter::once(0).chain(inner).chain([n - 1]).collect();
     places.dedup();
     places
-}
-
-/// What lies between two points that are joined by a line.
-struct Between {
-    from: usize,
-    until: usize,
-    /// The area between the line and the points, in tokens times lengths.
-    area: f64,
-    /// The point that is furthest from the line, where one is off it.
-    furthest: Option<usize>,
-}
-
-impl Between {
-    fn of(lengths: &[u32], from: usize, until: usize) -> Between {
-        let (lo, hi) = (f64::from(lengths[from]), f64::from(lengths[until]));
-        let slope = (hi - lo) / (until - from).max(1) as f64;
-        let (mut area, mut worst, mut furthest) = (0.0, 0.0, None);
-        for (place, length) in lengths.iter().enumerate().take(until).skip(from + 1) {
-            let off = (f64::from(*length) - lo - slope * (place - from) as f64).abs();
-            area += off;
-            if off > worst {
-                (worst, furthest) = (off, Some(place));
-            }
-        }
-        Between {
-            from,
-            until,
-            area,
-            furthest,
-        }
-    }
 }
 
 #[cfg(test)]

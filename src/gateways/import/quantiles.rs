@@ -1,10 +1,12 @@
 //! The law of values in a log: few of their quantiles, joined by straight lines, with the mean of the values.
 //!
 //! The i-th of n values in rising order stands at the share (i − ½)/n (Hazen's plotting position), so that straight lines through all of them
-//! have their mean. Kept are some quantiles that people look at, and then, wherever the line between two neighbours is furthest from what
-//! lies between them, the value that is furthest from it, until the area between the lines and all values is below [`OFF`] of their sum.
+//! have their mean. Kept are some quantiles that people look at, and then what [`knots`] adds, until the area between the lines and all values
+//! is below [`OFF`] of their sum.
 
 use serde_json::{Value, json};
+
+use crate::stats::knots::knots;
 
 /// The fewest values of which quantiles are taken.
 pub(super) const ENOUGH: usize = 20;
@@ -17,9 +19,6 @@ const OFF: f64 = 0.004;
 
 /// The most lines of a law.
 const MOST: usize = 24;
-
-/// A share of the values and the value that so many are at or below.
-type Point = (f64, f64);
 
 /// The law of `all`, each value as `write` has it, if there are enough; they are sorted.
 pub(super) fn law(all: &mut [f64], write: impl Fn(f64) -> Value) -> Option<Value> {
@@ -34,36 +33,23 @@ pub(super) fn law(all: &mut [f64], write: impl Fn(f64) -> Value) -> Option<Value
     Some(json!({ "empirical": { "quantiles": points } }))
 }
 
-/// The points of the law of values in rising order, of which there is one at least; from share 0 to share 1.
-fn points(all: &[f64]) -> Vec<Point> {
+/// The points (share at or below, value) of the law of values in rising order, of which there is one at least; from share 0 to share 1.
+fn points(all: &[f64]) -> Vec<(f64, f64)> {
     let n = all.len() as f64;
+    let (least, greatest) = (all[0], all[all.len() - 1]);
+    let place = |share: f64| share * n - 0.5;
     let inner = SHARES.iter().filter(|share| share.min(1.0 - **share) * n >= 1.0);
-    let mut kept = vec![(0.0, all[0])];
-    kept.extend(inner.map(|share| (*share, quantile(all, *share))));
-    kept.push((1.0, all[all.len() - 1]));
-    let mut lines: Vec<Line> = kept.windows(2).map(|two| Line::of(all, two[0], two[1])).collect();
-    let sum: f64 = all.iter().sum();
-    loop {
-        let off: f64 = lines.iter().map(|line| line.area).sum();
-        let worst = lines
-            .iter()
-            .enumerate()
-            .filter_map(|(number, line)| Some((number, line, line.furthest?)))
-            .max_by(|a, b| a.1.area.total_cmp(&b.1.area));
-        let Some((number, line, middle)) = worst.filter(|_| off > OFF * sum && lines.len() < MOST) else {
-            break;
-        };
-        let halves = [Line::of(all, line.from, middle), Line::of(all, middle, line.until)];
-        lines.splice(number..=number, halves);
-    }
-    let mut points: Vec<Point> = Vec::new();
-    for line in &lines {
-        let share = (line.from.0 * 1e6).round() / 1e6;
+    let mut first = vec![(place(0.0), least)];
+    first.extend(inner.map(|share| (place(*share), quantile(all, *share))));
+    first.push((place(1.0), greatest));
+    let mut points: Vec<(f64, f64)> = Vec::new();
+    for (place, x) in knots(all, &first, OFF, MOST) {
+        let share = ((place + 0.5) / n * 1e6).round() / 1e6;
         if share < 1.0 && points.last().is_none_or(|last| share > last.0) {
-            points.push((share, line.from.1));
+            points.push((share, x));
         }
     }
-    points.push((1.0, all[all.len() - 1]));
+    points.push((1.0, greatest));
     points
 }
 
@@ -72,46 +58,6 @@ fn quantile(all: &[f64], share: f64) -> f64 {
     let place = (share * all.len() as f64 - 0.5).clamp(0.0, (all.len() - 1) as f64);
     let (low, high) = (place.floor() as usize, place.ceil() as usize);
     all[low] + (all[high] - all[low]) * (place - place.floor())
-}
-
-/// A line between two points, and what lies between them.
-struct Line {
-    from: Point,
-    until: Point,
-    /// The sum of how far values are from the line.
-    area: f64,
-    /// The value that is furthest from the line, where one is off it.
-    furthest: Option<Point>,
-}
-
-impl Line {
-    fn of(all: &[f64], from: Point, until: Point) -> Line {
-        let n = all.len() as f64;
-        let slope = (until.1 - from.1) / (until.0 - from.0);
-        let (mut area, mut worst, mut furthest) = (0.0, 0.0, None);
-        // One place earlier than the first behind `from`, whatever rounding does.
-        let first = (from.0 * n - 1.5).max(0.0) as usize;
-        for (place, x) in all.iter().enumerate().skip(first) {
-            let share = (place as f64 + 0.5) / n;
-            if share >= until.0 {
-                break;
-            }
-            if share <= from.0 {
-                continue;
-            }
-            let off = (x - from.1 - slope * (share - from.0)).abs();
-            area += off;
-            if off > worst {
-                (worst, furthest) = (off, Some((share, *x)));
-            }
-        }
-        Line {
-            from,
-            until,
-            area,
-            furthest,
-        }
-    }
 }
 
 #[cfg(test)]

@@ -8,14 +8,19 @@
 //! method, as the sample's average is a function without noise). The objective with the least root binds. While the interval is wider than
 //! asked for, or rests on fewer than thirty replications, more are run at the three. The interval of several objectives is that from the least lower to the least upper end.
 //!
+//! A lever with steps ends at one of them (`steps`), and a load that no objective feels where queues begin to grow (`limit`).
+//!
 //! What is not found is said: loads that never matter, a bound on the search or on the simulator, a budget of requests that is spent.
 //! One point beyond the first that failed is looked at, so that a response that is not monotone is noticed. Left out: roots at which
 //! an objective that failed begins to hold again.
 
+mod limit;
+mod steps;
+
 use std::collections::BTreeMap;
 
 use super::end::{End, Found};
-use super::noise::{fails_for_sure, holds_for_sure, is_flat, never, turns};
+use super::noise::{is_flat, never, turns};
 use super::point::{Bench, Excess, Fault, Lever, Ran, Seen, Warmth};
 use super::root::{Root, Three, root};
 use crate::engine::run::Control;
@@ -162,28 +167,6 @@ impl Going<'_, '_> {
         seen.is_some_and(|(_, seen)| seen.outgrown == Some(Excess::Growing))
     }
 
-    /// The load from which on requests pile up, between two loads, where no objective feels that: with all replications, since a slow rise
-    /// shows in many only.
-    fn limit(&mut self, mut holds: f64, mut fails: f64) -> Result<End, Fault> {
-        let n = self.replications.max(LEAST);
-        let end = Ok(End::Outgrown(Excess::Growing));
-        let mut is_sure = false;
-        for _ in 0..MOVES {
-            let next = if is_sure { f64::midpoint(holds, fails) } else { holds };
-            if is_sure && fails - holds <= self.how.precision || !self.affords(next, n) {
-                return end;
-            }
-            let seen = self.see(next, n, None)?;
-            match (seen.holds(), is_sure) {
-                (true, _) => (holds, is_sure) = (next, true),
-                (false, true) => fails = next,
-                (false, false) => (holds, fails) = (next - CLOSE, next),
-            }
-            (self.holds, self.fails) = (Some(holds), Some(fails));
-        }
-        end
-    }
-
     /// Finds a load at which objectives hold and one at which they fail, a factor of two apart; or how it ended.
     fn bracket(&mut self) -> Result<Option<End>, Fault> {
         let ends = [self.how.range.0, self.how.range.1].map(|value| self.how.load(value));
@@ -316,63 +299,6 @@ impl Going<'_, '_> {
             moves = 0;
             room = CLOSE;
         }
-    }
-
-    /// Of a lever with steps the step next to the root at which objectives hold while they fail one step further: between two steps it has no
-    /// values, and a line through points on several of them may cross zero beside the right one.
-    fn settle(&mut self, warmth: Option<Warmth>) -> Result<End, Fault> {
-        const STEPS: usize = 8;
-        const SMALL: f64 = 0.005;
-        let Some(root) = &self.last else { return Ok(End::Found) };
-        let (step, load) = (self.how.step, root.middle + root.at);
-        // Of so many steps one more or less is none to speak of.
-        if self.how.step(load) < SMALL {
-            return Ok(End::Found);
-        }
-        let at = self.how.value(load) / step;
-        let (mut number, worse) = match self.how.is_relief {
-            true => ((at - 1e-6).ceil(), -1.0),
-            false => ((at + 1e-6).floor(), 1.0),
-        };
-        let mut holds = None;
-        for _ in 0..STEPS {
-            let value = number * step;
-            let is_inside = value > 0.0 && (self.how.range.0..=self.how.range.1).contains(&value);
-            let there = self.how.load(value);
-            if !is_inside || !self.affords(there, self.replications) {
-                break;
-            }
-            if self.see(there, self.replications, warmth)?.holds() {
-                holds = Some(value);
-                number += worse;
-            } else if holds.is_some() {
-                break;
-            } else {
-                number -= worse;
-            }
-        }
-        let Some(value) = holds else { return Ok(End::Found) };
-        // As far on either side as the replications cannot tell what holds.
-        let confidence = self.confidence;
-        let certain: [fn(&Seen, Confidence) -> bool; 2] = [holds_for_sure, fails_for_sure];
-        let mut ends = [value; 2];
-        for (end, (is_certain, by)) in ends.iter_mut().zip(certain.into_iter().zip([-worse, worse])) {
-            for _ in 0..STEPS {
-                // The answer itself holds in the mean, and its neighbour on the side of more load fails.
-                let looked = if by == worse { *end + by * step } else { *end };
-                let there = self.how.load(looked);
-                if looked <= 0.0 || !self.affords(there, self.replications) {
-                    break;
-                }
-                if is_certain(&self.see(there, self.replications, warmth)?, confidence) {
-                    break;
-                }
-                *end += by * step;
-            }
-        }
-        let [one, other] = ends;
-        self.settled = Some((value, (one.min(other), one.max(other))));
-        Ok(End::Found)
     }
 
     /// How many replications it takes to be as precise as asked for; nothing if it is, or if that is not wanted.

@@ -72,7 +72,7 @@ impl Changes {
             self.now_fails.is_empty() && self.no_longer_fails.is_empty(),
             terms.same_traffic,
         ) {
-            (false, _) => "no difference is certain by so few replications",
+            (false, _) => "no difference is certain",
             (true, true) => "no difference that stands and matters",
             (true, false) => "beside what follows from the traffic no difference that stands and matters",
         }
